@@ -1,0 +1,126 @@
+//! SQL from descriptions: what both SQL engines say about a table.
+//!
+//! Texts differ only in how a parameter is written (`?1` or `$1`), so they are made here once.
+
+use std::fmt::Write as _;
+
+use crate::storage::{Key, Only, Scan, StoreError, Table};
+
+/// How a database writes the n-th parameter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Dialect {
+    #[cfg(feature = "sqlite")]
+    Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+}
+
+impl Dialect {
+    fn parameter(self, n: usize) -> String {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => format!("?{n}"),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => format!("${n}"),
+        }
+    }
+
+    /// `a = ?1 AND b = ?2`, from the n-th parameter on.
+    pub(crate) fn equal(self, columns: &[&str], from: usize) -> String {
+        let each = columns.iter().enumerate();
+        let each = each.map(|(i, column)| format!("{column} = {}", self.parameter(from + i)));
+        each.collect::<Vec<_>>().join(" AND ")
+    }
+
+    fn parameters(self, from: usize, count: usize) -> String {
+        let each = (from..from + count).map(|n| self.parameter(n));
+        each.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A table's columns, all of them.
+pub(crate) fn columns(table: &Table) -> Vec<&'static str> {
+    table.columns.iter().map(|column| column.name).collect()
+}
+
+/// A table's key columns.
+pub(crate) fn key(table: &Table) -> Vec<&'static str> {
+    table.columns[..table.key_len].iter().map(|column| column.name).collect()
+}
+
+/// Reads one row by its key.
+pub(crate) fn select(table: &Table, dialect: Dialect) -> String {
+    let (columns, key) = (columns(table).join(", "), dialect.equal(&key(table), 1));
+    format!("SELECT {columns} FROM {} WHERE {key}", table.name)
+}
+
+/// Inserts one row, all columns in order.
+pub(crate) fn insert(table: &Table, dialect: Dialect) -> String {
+    let names = columns(table);
+    let values = dialect.parameters(1, names.len());
+    format!("INSERT INTO {} ({}) VALUES ({values})", table.name, names.join(", "))
+}
+
+/// Replaces all columns but the key; the parameters are all columns in order.
+pub(crate) fn update(table: &Table, dialect: Dialect) -> String {
+    let names = columns(table);
+    let (key, rest) = names.split_at(table.key_len);
+    // A table of nothing but a key still needs an assignment.
+    let set = if rest.is_empty() { dialect.equal(&key[..1], 1) } else {
+        dialect.equal(rest, table.key_len + 1).replace(" AND ", ", ")
+    };
+    format!("UPDATE {} SET {set} WHERE {}", table.name, dialect.equal(key, 1))
+}
+
+/// Removes one row by its key.
+pub(crate) fn delete(table: &Table, dialect: Dialect) -> String {
+    format!("DELETE FROM {} WHERE {}", table.name, dialect.equal(&key(table), 1))
+}
+
+/// Reads the first rows under a parent; the last parameter is the limit.
+pub(crate) fn range(table: &Table, prefix_len: usize, dialect: Dialect) -> String {
+    let (names, key) = (columns(table).join(", "), key(table));
+    let under = dialect.equal(&key[..prefix_len], 1);
+    let (order, limit) = (key.join(", "), dialect.parameter(prefix_len + 1));
+    format!("SELECT {names} FROM {} WHERE {under} ORDER BY {order} LIMIT {limit}", table.name)
+}
+
+/// Reads one page; with it, the values of its parameters, the limit excepted, which comes last.
+pub(crate) fn scan(scan: &Scan, dialect: Dialect) -> Result<(String, Key), StoreError> {
+    let table = scan.table;
+    let order: Vec<&str> = scan.order()?.iter().map(|i| table.columns[*i].name).collect();
+    let mut values = scan.prefix.clone();
+    let mut conditions = Vec::new();
+    let (under, rest) = order.split_at(scan.prefix.len());
+    if !under.is_empty() {
+        conditions.push(dialect.equal(under, 1));
+    }
+    if let Some(after) = scan.after.as_ref().filter(|_| !rest.is_empty()) {
+        let compare = if scan.descending { "<" } else { ">" };
+        let bound = dialect.parameters(values.len() + 1, rest.len());
+        conditions.push(format!("({}) {compare} ({bound})", rest.join(", ")));
+        values.extend_from_slice(&after[scan.prefix.len()..]);
+    }
+    match scan.index.and_then(|name| table.index(name)).and_then(|index| index.only) {
+        Some(Only::Equals(column, text)) => conditions.push(format!("{column} = '{text}'")),
+        Some(Only::Present(column)) => conditions.push(format!("{column} IS NOT NULL")),
+        None => {}
+    }
+    let mut text = format!("SELECT {} FROM {}", columns(table).join(", "), table.name);
+    if !conditions.is_empty() {
+        let _ = write!(text, " WHERE {}", conditions.join(" AND "));
+    }
+    let way = if scan.descending { " DESC" } else { "" };
+    let order = order.iter().map(|c| format!("{c}{way}")).collect::<Vec<_>>().join(", ");
+    let _ = write!(text, " ORDER BY {order} LIMIT {}", dialect.parameter(values.len() + 1));
+    Ok((text, values))
+}
+
+/// Refuses a view's name that is not one: views cannot be parameters.
+pub(crate) fn view(name: &str) -> Result<String, StoreError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(StoreError::Backend("a view's name is letters, digits and _".to_owned()));
+    }
+    Ok(format!("SELECT * FROM {name} LIMIT "))
+}

@@ -1,0 +1,157 @@
+//! SQLite: the embedded engine. One file, one writer, no server.
+//!
+//! Write-ahead log with `synchronous=FULL`, because an acknowledged credit must survive a power cut:
+//! under `NORMAL` SQLite loses the last commits by design. Every write begins with `BEGIN IMMEDIATE`:
+//! two transactions that read and then both want to write would fail with BUSY, and no timeout helps
+//! them. Other processes may use the file at the same time; network file systems may not.
+//!
+//! A host's own tables may live in the same file: see [`FinalMile::transaction`] for changes that
+//! commit together, and [`run_in`] for a transaction on a connection of the host's.
+//!
+//! # Invariants
+//!
+//! - **S1** A committed change survives the end of the process and of the power.
+//! - **S2** A file of a newer schema, or of another application, is refused unchanged.
+//! - **S3** A suspended engine holds no lock on any file.
+//!
+//! [`FinalMile::transaction`]: crate::FinalMile::transaction
+
+mod connect;
+mod fault;
+mod host;
+mod migrate;
+mod read;
+mod tx;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rusqlite::Connection;
+
+pub use host::{SqliteTx, run_in};
+
+use crate::storage::{
+    Backend, Capabilities, Engine, Readers, Schema, StoreError, Verdict, Work,
+};
+use fault::fault;
+
+/// A database file, to be opened by [`FinalMile::builder`](crate::FinalMile::builder).
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    mobile: bool,
+}
+
+impl Sqlite {
+    /// The file at `path`; it is made if it does not exist.
+    #[must_use]
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self { path: path.as_ref().to_owned(), mobile: false }
+    }
+
+    /// With the small caches that suit a phone: half a megabyte of pages, no memory map, a log of at
+    /// most 2 MiB.
+    #[must_use]
+    pub fn mobile(self) -> Self {
+        Self { mobile: true, ..self }
+    }
+}
+
+impl Backend for Sqlite {
+    fn is_inline(&self) -> bool {
+        true
+    }
+
+    fn open(self: Box<Self>) -> Result<Box<dyn Engine>, StoreError> {
+        let connection = Some(connect::writer(&self)?);
+        Ok(Box::new(SqliteEngine { options: *self, connection, calm: 0 }))
+    }
+}
+
+/// One open file and its writing connection; `None` while suspended.
+pub(crate) struct SqliteEngine {
+    options: Sqlite,
+    connection: Option<Connection>,
+    /// How often the queue was empty since the log was looked at.
+    calm: u32,
+}
+
+impl Engine for SqliteEngine {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { exclusive: true, inline: true, durable: true }
+    }
+
+    fn migrate(&mut self, schema: &Schema) -> Result<(), StoreError> {
+        migrate::migrate(self.connection()?, schema)
+    }
+
+    fn transaction(&mut self, work: &mut Work<'_>) -> Result<(), StoreError> {
+        let open = tx::Open::begin(self.connection()?)?;
+        match work(&mut tx::SqlTx(open.connection))? {
+            Verdict::Commit => open.commit(),
+            Verdict::Rollback => Ok(()),
+        }
+    }
+
+    fn readers(&self) -> Arc<dyn Readers> {
+        Arc::new(read::SqliteReaders(self.options.clone()))
+    }
+
+    fn idle(&mut self) {
+        // Looking at the log's size costs a system call, so not every idle moment does it.
+        self.calm += 1;
+        if self.calm >= 256 {
+            self.calm = 0;
+            if let Some(connection) = &self.connection {
+                connect::shrink_log(connection, &self.options);
+            }
+        }
+    }
+
+    fn suspend(&mut self) -> Result<(), StoreError> {
+        if let Some(connection) = self.connection.take() {
+            connect::empty_log(&connection);
+            connection.close().map_err(|(connection, error)| {
+                self.connection = Some(connection);
+                fault(&error)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), StoreError> {
+        if self.connection.is_none() {
+            self.connection = Some(connect::writer(&self.options)?);
+        }
+        Ok(())
+    }
+}
+
+impl SqliteEngine {
+    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        self.connection.as_mut().ok_or(StoreError::Closed)
+    }
+}
+
+impl Drop for SqliteEngine {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            // Keeps the planner's statistics fresh; a failure costs speed only.
+            drop(connection.execute_batch("PRAGMA optimize"));
+        }
+    }
+}
+
+impl Sqlite {
+    fn log_bytes_max(&self) -> u64 {
+        if self.mobile { 2 << 20 } else { 16 << 20 }
+    }
+
+    fn log_path(&self) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push("-wal");
+        path.into()
+    }
+}

@@ -1,0 +1,152 @@
+//! A write transaction: rows in, rows out.
+
+use rusqlite::{
+    CachedStatement, Connection, ToSql,
+    types::{ToSqlOutput, ValueRef},
+};
+
+use super::fault::{commit_fault, fault};
+use crate::{
+    engines::sql::{self, Dialect},
+    storage::{EngineTx, KeySet, Rows, StoreError, Table, Value, Write},
+};
+
+/// An open transaction of the writer's; dropped without a commit, it rolls back.
+pub(super) struct Open<'c> {
+    pub(super) connection: &'c Connection,
+}
+
+impl<'c> Open<'c> {
+    pub(super) fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
+        run(connection, "BEGIN IMMEDIATE").map_err(|e| fault(&e))?;
+        Ok(Self { connection })
+    }
+
+    pub(super) fn commit(self) -> Result<(), StoreError> {
+        run(self.connection, "COMMIT").map_err(|e| commit_fault(&e))
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.connection.is_autocommit() {
+            // SQLite has already rolled back if this fails.
+            drop(run(self.connection, "ROLLBACK"));
+        }
+    }
+}
+
+fn run(connection: &Connection, text: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(text)?.execute([]).map(drop)
+}
+
+/// The transaction that is open on a connection, whoever opened it.
+pub(super) struct SqlTx<'c>(pub(super) &'c Connection);
+
+impl EngineTx for SqlTx<'_> {
+    fn load(&mut self, keys: &KeySet, rows: &mut Rows) -> Result<(), StoreError> {
+        let mut select = Statement::new(self.0, sql::select);
+        for (id, _) in keys.rows() {
+            let statement = select.of(id.table)?;
+            let found = query(statement, id.table, &id.key).map_err(|e| fault(&e))?;
+            if let Some(row) = found.into_iter().next() {
+                rows.found(id.table, row)?;
+            }
+        }
+        for (range, limit) in keys.ranges() {
+            let text = sql::range(range.table, range.key.len(), Dialect::Sqlite);
+            let mut statement = self.0.prepare_cached(&text).map_err(|e| fault(&e))?;
+            let limit_value = Value::Int(i64::try_from(limit).unwrap_or(i64::MAX));
+            let values = [&range.key[..], &[limit_value]].concat();
+            let found =
+                query(&mut statement, range.table, &values).map_err(|e| fault(&e))?;
+            rows.found_range(range, limit, found)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, rows: &Rows) -> Result<(), StoreError> {
+        let mut insert = Statement::new(self.0, sql::insert);
+        let mut update = Statement::new(self.0, sql::update);
+        let mut delete = Statement::new(self.0, sql::delete);
+        for (table, write) in rows.writes() {
+            let (statement, values) = match &write {
+                Write::Insert(row) => (insert.of(table)?, row),
+                Write::Update(row) => (update.of(table)?, row),
+                Write::Delete(key) => (delete.of(table)?, key),
+            };
+            let parameters = rusqlite::params_from_iter(values.iter().map(Parameter));
+            let changed = statement.execute(parameters).map_err(|e| fault(&e))?;
+            if changed != 1 {
+                return Err(StoreError::Corrupt(format!("{}: a row went astray", table.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The statement of one kind for the table at hand. Rows come ordered by table, so one compiled
+/// statement serves many rows in turn.
+struct Statement<'c> {
+    connection: &'c Connection,
+    text: fn(&Table, Dialect) -> String,
+    current: Option<(&'static Table, CachedStatement<'c>)>,
+}
+
+impl<'c> Statement<'c> {
+    fn new(connection: &'c Connection, text: fn(&Table, Dialect) -> String) -> Self {
+        Self { connection, text, current: None }
+    }
+
+    fn of(&mut self, table: &'static Table) -> Result<&mut CachedStatement<'c>, StoreError> {
+        let fits = self.current.as_ref().is_some_and(|(known, _)| std::ptr::eq(*known, table));
+        if !fits {
+            let text = (self.text)(table, Dialect::Sqlite);
+            let statement = self.connection.prepare_cached(&text).map_err(|e| fault(&e))?;
+            self.current = Some((table, statement));
+        }
+        match &mut self.current {
+            Some((_, statement)) => Ok(statement),
+            None => Err(StoreError::Backend("no statement".to_owned())),
+        }
+    }
+}
+
+/// All rows that a statement answers, as values of the table's columns.
+pub(super) fn query(
+    statement: &mut CachedStatement<'_>,
+    table: &Table,
+    values: &[Value],
+) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let mut found = Vec::new();
+    let mut rows = statement.query(rusqlite::params_from_iter(values.iter().map(Parameter)))?;
+    while let Some(row) = rows.next()? {
+        let cells = 0..table.columns.len();
+        found.push(cells.map(|i| row.get_ref(i).map(value)).collect::<Result<_, _>>()?);
+    }
+    Ok(found)
+}
+
+/// A cell as the tables have it. They are STRICT, so no table of ours holds a fraction.
+pub(super) fn value(cell: ValueRef<'_>) -> Value {
+    match cell {
+        ValueRef::Null | ValueRef::Real(_) => Value::Null,
+        ValueRef::Integer(n) => Value::Int(n),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+/// A value on its way into a statement.
+pub(super) struct Parameter<'v>(pub(super) &'v Value);
+
+impl ToSql for Parameter<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(n) => ValueRef::Integer(*n),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}

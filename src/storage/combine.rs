@@ -1,0 +1,552 @@
+//! Group commit: one leader commits for many.
+//!
+//! Callers put commands into a queue. Whoever finds no leader becomes it: takes a batch, decides it
+//! in order, commits once, wakes the next leader and only then its followers. A lone caller pays
+//! nothing extra; a thousand callers share a few syncs. The lead passes to another waiting thread,
+//! or to a worker thread that is started when nobody waits; never to a future.
+//!
+//! # Invariants
+//!
+//! - **W1** Commands are decided in the order in which they were accepted.
+//! - **W2** At most one thread uses the engine, and somebody leads while the queue holds anything.
+//! - **W3** The queue holds at most 65,536 commands; a batch at most 512, or 4 MiB, and at most one
+//!   of background work.
+//! - **W4** A poisoned command cannot fail its neighbours: if a batch fails for good, its commands
+//!   are decided again one by one.
+//! - **W5** The last handle's drop decides everything that was accepted.
+//!
+//! Source: the write group of `LevelDB` (`DBImpl::BuildBatchGroup`), with an explicit hand-off.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crate::{
+    storage::{
+        Backend, Engine, StoreError,
+        decide::{self, Fate, Job},
+        engine::{Capabilities, Readers},
+        pending::{Cell, Seat},
+    },
+    time::World,
+};
+
+/// The most commands that may wait.
+pub const QUEUE_MAX: usize = 65_536;
+/// The most commands of one batch.
+pub const BATCH_MAX: usize = 512;
+/// The most bytes of one batch, by [`Command::size_bytes`](crate::storage::Command::size_bytes).
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+/// How often a batch that met contention is decided again.
+pub const RETRIES_MAX: u32 = 8;
+
+/// How soon work is done for which nobody waits.
+const TICK: Duration = Duration::from_millis(1);
+/// How many waiting commands are asked for a thread that would lead.
+const OFFERS_MAX: usize = 16;
+
+/// Work for whoever leads; without an engine it only says that the store is closed.
+type Task = Box<dyn FnOnce(Option<&mut dyn Engine>) + Send>;
+
+pub(crate) struct Combiner {
+    queue: Mutex<Queue>,
+    /// Wakes the worker.
+    bell: Condvar,
+    /// Wakes whoever waits for the queue to be empty.
+    calm: Condvar,
+    engine: Mutex<Option<Box<dyn Engine>>>,
+    capabilities: Capabilities,
+    world: Arc<dyn World>,
+    process: u32,
+}
+
+struct Queue {
+    entries: VecDeque<Entry>,
+    leading: bool,
+    state: Gate,
+    worker: Worker,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Gate {
+    Open,
+    Suspended,
+    Closed,
+}
+
+#[derive(Default)]
+struct Worker {
+    thread: Option<JoinHandle<()>>,
+    /// The lead was given to it.
+    lead: bool,
+    /// It looks after work that nobody waits for, every [`TICK`].
+    armed: bool,
+    /// Something was accepted since it looked.
+    touched: bool,
+}
+
+enum Entry {
+    Job(Box<dyn Job>),
+    /// Work that is done alone, by whoever leads.
+    Task(Task),
+    /// A thread that wants the lead for itself.
+    Turn(Arc<Cell<()>>),
+}
+
+enum Batch {
+    Nothing,
+    Jobs(Vec<Box<dyn Job>>),
+    Task(Task),
+    Given,
+}
+
+/// What a thread that wants an answer has to do.
+pub(crate) enum Role {
+    Done,
+    Lead,
+    Sleep,
+}
+
+impl Combiner {
+    /// Opens the backend on the thread that will use it.
+    pub(crate) fn open(
+        backend: Box<dyn Backend>,
+        world: Arc<dyn World>,
+    ) -> Result<(Arc<Self>, Arc<dyn Readers>), StoreError> {
+        if backend.is_inline() {
+            let engine = backend.open()?;
+            let readers = engine.readers();
+            return Ok((Self::around(engine, world), readers));
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = thread::Builder::new().name("finalmile-writer".to_owned()).spawn(move || {
+            let opened = catch_unwind(AssertUnwindSafe(|| backend.open()))
+                .unwrap_or_else(|_| Err(StoreError::Backend("opening panicked".to_owned())));
+            let engine = match opened {
+                Ok(engine) => engine,
+                Err(fault) => return drop(tell.send(Err(fault))),
+            };
+            let readers = engine.readers();
+            let core = Self::around(engine, world);
+            if tell.send(Ok((core.clone(), readers))).is_ok() {
+                core.work();
+            }
+        });
+        let thread = thread.map_err(|e| StoreError::Backend(e.to_string()))?;
+        let (core, readers) = told.recv().unwrap_or(Err(StoreError::Closed))?;
+        core.lock().worker.thread = Some(thread);
+        Ok((core, readers))
+    }
+
+    fn around(engine: Box<dyn Engine>, world: Arc<dyn World>) -> Arc<Self> {
+        let queue = Queue {
+            entries: VecDeque::new(),
+            leading: false,
+            state: Gate::Open,
+            worker: Worker::default(),
+        };
+        Arc::new(Self {
+            queue: Mutex::new(queue),
+            bell: Condvar::new(),
+            calm: Condvar::new(),
+            capabilities: engine.capabilities(),
+            engine: Mutex::new(Some(engine)),
+            world,
+            process: process::id(),
+        })
+    }
+
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    pub(crate) fn world(&self) -> &Arc<dyn World> {
+        &self.world
+    }
+
+    /// Puts a command into the queue.
+    pub(crate) fn accept(self: &Arc<Self>, job: Box<dyn Job>) {
+        if let Err((job, fault)) = self.enqueue(Entry::Job(job)) {
+            if let Entry::Job(job) = job {
+                job.answer(Some(fault));
+            }
+        }
+    }
+
+    /// Runs `task` on the engine, alone, after everything accepted before it.
+    pub(crate) fn alone<T: Send + 'static>(
+        self: &Arc<Self>,
+        gate: Option<bool>,
+        task: impl FnOnce(&mut dyn Engine) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let cell: Arc<Cell<Result<T, StoreError>>> = Cell::waiting();
+        let answer = cell.clone();
+        let task: Task = Box::new(move |engine| {
+            let done = catch_unwind(AssertUnwindSafe(|| engine.map(task)));
+            let panicked = StoreError::Backend("the engine panicked".to_owned());
+            let done = done.unwrap_or(Some(Err(panicked)));
+            answer.answer(done.unwrap_or(Err(StoreError::Closed)));
+        });
+        self.enqueue_as(Entry::Task(task), gate).map_err(|(_, fault)| fault)?;
+        crate::storage::Pending::new(cell, Some(self.clone())).wait()
+    }
+
+    /// Takes the lead for the calling thread, in its turn.
+    pub(crate) fn turn(self: &Arc<Self>) -> Result<Turn, StoreError> {
+        if decide::is_deciding() {
+            let text = "a transaction inside a command or a transaction";
+            return Err(StoreError::Backend(text.to_owned()));
+        }
+        let seat: Arc<Cell<()>> = Cell::waiting();
+        seat.announce();
+        self.enqueue(Entry::Turn(seat.clone())).map_err(|(_, fault)| fault)?;
+        let leads = {
+            let mut queue = self.lock();
+            !std::mem::replace(&mut queue.leading, true)
+        };
+        if leads {
+            // Nobody led: what came before this turn is led from here.
+            self.lead();
+        }
+        while !seat.sleep() {}
+        Ok(Turn { core: self.clone() })
+    }
+
+    fn enqueue(self: &Arc<Self>, entry: Entry) -> Result<(), (Entry, StoreError)> {
+        self.enqueue_as(entry, None)
+    }
+
+    /// Puts an entry into the queue. `gate` opens (`true`) or shuts (`false`) the queue to what
+    /// comes after it, in the same moment.
+    fn enqueue_as(
+        self: &Arc<Self>,
+        entry: Entry,
+        gate: Option<bool>,
+    ) -> Result<(), (Entry, StoreError)> {
+        if process::id() != self.process {
+            return Err((entry, StoreError::Closed));
+        }
+        let mut queue = self.lock();
+        let shut = match queue.state {
+            Gate::Open => false,
+            Gate::Suspended => gate != Some(true),
+            Gate::Closed => true,
+        };
+        if shut {
+            return Err((entry, StoreError::Closed));
+        }
+        if queue.entries.len() >= QUEUE_MAX {
+            return Err((entry, StoreError::Busy("the queue is full".to_owned())));
+        }
+        if gate == Some(false) {
+            queue.state = Gate::Suspended;
+        }
+        queue.entries.push_back(entry);
+        queue.worker.touched = true;
+        if !self.capabilities.inline {
+            if !std::mem::replace(&mut queue.leading, true) {
+                self.call_worker(&mut queue);
+            }
+        } else if !queue.worker.armed {
+            queue.worker.armed = true;
+            self.start_worker(&mut queue);
+            self.bell.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Lets what was suspended come in again, or keeps it out after a failed attempt.
+    pub(crate) fn set_open(&self, open: bool) {
+        let mut queue = self.lock();
+        if queue.state != Gate::Closed {
+            queue.state = if open { Gate::Open } else { Gate::Suspended };
+        }
+    }
+
+    /// What a thread that waits at `seat` has to do next.
+    pub(crate) fn join(&self, seat: &dyn Seat) -> Role {
+        let mut queue = self.lock();
+        if seat.is_done() {
+            return Role::Done;
+        }
+        if self.capabilities.inline && !queue.leading {
+            queue.leading = true;
+            return Role::Lead;
+        }
+        seat.announce();
+        Role::Sleep
+    }
+
+    /// Sees to it that somebody leads, though the caller will not.
+    pub(crate) fn nudge(self: &Arc<Self>) {
+        let mut queue = self.lock();
+        if !queue.leading && !queue.entries.is_empty() {
+            queue.leading = true;
+            self.call_worker(&mut queue);
+        }
+    }
+
+    /// Leads one batch and passes the lead on. Only for whoever has the lead.
+    pub(crate) fn lead(self: &Arc<Self>) {
+        let batch = self.lock().next_batch();
+        match batch {
+            Batch::Given => {}
+            Batch::Nothing => self.pass_on(),
+            Batch::Task(task) => {
+                task(self.engine().as_deref_mut());
+                self.pass_on();
+            }
+            Batch::Jobs(jobs) => {
+                let mut run = Run { answers: Vec::with_capacity(jobs.len()), again: Vec::new() };
+                match self.engine().as_deref_mut() {
+                    Some(engine) => run.run(engine, self, jobs, 0),
+                    None => run.all(jobs, &StoreError::Closed),
+                }
+                let again = run.again.into_iter().rev().map(Entry::Job);
+                let mut queue = self.lock();
+                again.for_each(|entry| queue.entries.push_front(entry));
+                drop(queue);
+                self.pass_on();
+                run.answers.into_iter().for_each(|(job, fault)| job.answer(fault));
+            }
+        }
+    }
+
+    /// Gives the lead to somebody who waits, to the worker, or to nobody if there is no work.
+    fn pass_on(self: &Arc<Self>) {
+        if self.lock().entries.is_empty() {
+            if let Some(engine) = self.engine().as_deref_mut() {
+                engine.idle();
+            }
+        }
+        let mut queue = self.lock();
+        if queue.entries.is_empty() {
+            queue.leading = false;
+            drop(queue);
+            self.calm.notify_all();
+            return;
+        }
+        if let Some(Entry::Turn(_)) = queue.entries.front() {
+            queue.next_batch();
+            return;
+        }
+        let offer = |entry: &Entry| matches!(entry, Entry::Job(job) if job.offer_lead());
+        if self.capabilities.inline && queue.entries.iter().take(OFFERS_MAX).any(offer) {
+            return;
+        }
+        self.call_worker(&mut queue);
+    }
+
+    fn call_worker(self: &Arc<Self>, queue: &mut Queue) {
+        queue.worker.lead = true;
+        self.start_worker(queue);
+        self.bell.notify_one();
+    }
+
+    fn start_worker(self: &Arc<Self>, queue: &mut Queue) {
+        if queue.worker.thread.is_some() || !self.capabilities.inline {
+            return;
+        }
+        let core = self.clone();
+        let builder = thread::Builder::new().name("finalmile-writer".to_owned());
+        // Without a thread, whoever waits still leads; only work that nobody waits for waits too.
+        queue.worker.thread = builder.spawn(move || core.work()).ok();
+    }
+
+    /// The worker's life.
+    fn work(self: Arc<Self>) {
+        loop {
+            let mut queue = self.lock();
+            loop {
+                if std::mem::take(&mut queue.worker.lead) {
+                    break;
+                }
+                if queue.state == Gate::Closed && queue.entries.is_empty() && !queue.leading {
+                    drop(queue);
+                    *self.engine() = None;
+                    return;
+                }
+                if !queue.worker.armed {
+                    queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                let slept = self.bell.wait_timeout(queue, TICK);
+                let over;
+                (queue, over) = slept.unwrap_or_else(PoisonError::into_inner);
+                if over.timed_out() && !queue.leading && !queue.entries.is_empty() {
+                    queue.leading = true;
+                    queue.worker.lead = true;
+                }
+                if over.timed_out() {
+                    queue.worker.armed = std::mem::take(&mut queue.worker.touched);
+                }
+            }
+            drop(queue);
+            self.lead();
+        }
+    }
+
+    /// Refuses new work, decides what was accepted and lets go of the engine (**W5**).
+    pub(crate) fn close(self: &Arc<Self>) {
+        if process::id() != self.process {
+            return;
+        }
+        let mut queue = self.lock();
+        queue.state = Gate::Closed;
+        let worker = queue.worker.thread.take();
+        let on_worker = worker.as_ref().is_some_and(|w| w.thread().id() == thread::current().id());
+        // Inside a command or a transaction this thread already leads, and the worker finishes.
+        while !on_worker && !decide::is_deciding() && (queue.leading || !queue.entries.is_empty()) {
+            if queue.leading {
+                queue = self.calm.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                queue.leading = true;
+                drop(queue);
+                self.lead();
+                queue = self.lock();
+            }
+        }
+        drop(queue);
+        self.bell.notify_one();
+        if let Some(worker) = worker.filter(|_| !on_worker && !decide::is_deciding()) {
+            // A panic of the worker was already an error for whoever waited.
+            drop(worker.join());
+        }
+        if self.capabilities.inline && !on_worker && !decide::is_deciding() {
+            *self.engine() = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn engine(&self) -> MutexGuard<'_, Option<Box<dyn Engine>>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Takes what may be decided together from the front of the queue (**W1**, **W3**).
+    fn next_batch(&mut self) -> Batch {
+        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+        let (mut bytes, mut background) = (0, false);
+        while let Some(Entry::Job(job)) = self.entries.front() {
+            bytes += job.size_bytes();
+            let full = jobs.len() == BATCH_MAX || bytes > BATCH_BYTES_MAX;
+            if !jobs.is_empty() && (full || (background && job.is_background())) {
+                return Batch::Jobs(jobs);
+            }
+            background |= job.is_background();
+            if let Some(Entry::Job(job)) = self.entries.pop_front() {
+                jobs.push(job);
+            }
+        }
+        if !jobs.is_empty() {
+            return Batch::Jobs(jobs);
+        }
+        match self.entries.pop_front() {
+            Some(Entry::Task(task)) => Batch::Task(task),
+            Some(Entry::Turn(seat)) => {
+                // The thread sleeps there until it has the lead, so it always takes it.
+                seat.offer_lead();
+                Batch::Given
+            }
+            Some(Entry::Job(_)) | None => Batch::Nothing,
+        }
+    }
+}
+
+/// The lead, held by a thread for work of its own.
+pub(crate) struct Turn {
+    core: Arc<Combiner>,
+}
+
+impl Turn {
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite's host side"))]
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Option<Box<dyn Engine>>> {
+        self.core.engine()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.core.pass_on();
+    }
+}
+
+/// The answers of a batch, collected before anybody is woken.
+struct Run {
+    answers: Vec<(Box<dyn Job>, Option<StoreError>)>,
+    again: Vec<Box<dyn Job>>,
+}
+
+impl Run {
+    fn run(
+        &mut self,
+        engine: &mut dyn Engine,
+        core: &Combiner,
+        mut jobs: Vec<Box<dyn Job>>,
+        attempt: u32,
+    ) {
+        let mut fates = Vec::new();
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            engine.transaction(&mut |tx| {
+                let decided = decide::batch(tx, &mut jobs, core.capabilities, &*core.world)?;
+                fates = decided.0;
+                Ok(decided.1)
+            })
+        }));
+        let done =
+            done.unwrap_or_else(|_| Err(StoreError::Backend("the engine panicked".to_owned())));
+        match done {
+            Ok(()) => {
+                for (job, fate) in jobs.into_iter().zip(fates) {
+                    match fate {
+                        Fate::Decided => self.answers.push((job, None)),
+                        Fate::Failed(fault) => self.answers.push((job, Some(fault))),
+                        Fate::Again => self.again.push(job),
+                    }
+                }
+            }
+            Err(fault) if fault.is_contention() && attempt < RETRIES_MAX => {
+                pause(attempt, core.world.random());
+                let rest = jobs.split_off(jobs.len().div_ceil(2));
+                self.run(engine, core, jobs, attempt + 1);
+                if !rest.is_empty() {
+                    self.run(engine, core, rest, attempt + 1);
+                }
+            }
+            // The outcome belongs to the whole batch, or nothing can be decided at all.
+            Err(fault @ (StoreError::Unknown(_) | StoreError::Closed)) => self.all(jobs, &fault),
+            Err(_) if jobs.len() > 1 => {
+                for job in jobs {
+                    self.run(engine, core, vec![job], attempt);
+                }
+            }
+            Err(fault) => self.all(jobs, &fault),
+        }
+    }
+
+    fn all(&mut self, jobs: Vec<Box<dyn Job>>, fault: &StoreError) {
+        self.answers.extend(jobs.into_iter().map(|job| (job, Some(fault.clone()))));
+    }
+}
+
+/// Lets others finish: up to 1, 2, 4, … 128 ms, at random so that two instances do not meet again.
+fn pause(attempt: u32, random: u64) {
+    let most_us = 1_000_u64 << attempt.min(7);
+    thread::sleep(Duration::from_micros(random % most_us));
+}
+
+impl fmt::Debug for Combiner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Combiner").field("capabilities", &self.capabilities).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,251 @@
+//! Pending answers: one type for threads that wait and for tasks that await.
+//!
+//! Work is done whether or not anybody asks for its answer: dropping a [`Pending`] cancels nothing.
+//! A thread in [`Pending::wait`] may lead the next batch itself; a task never does, because it may
+//! not be polled again.
+//!
+//! # Invariants
+//!
+//! - **P1** Nobody is answered before the commit.
+//! - **P2** Every accepted command is decided, even if its `Pending` is dropped at once.
+//! - **P3** Waiting inside a command or a host's transaction fails instead of waiting for itself.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use crate::{
+    Error,
+    storage::{
+        StoreError,
+        combine::{Combiner, Role},
+        decide::is_deciding,
+    },
+    time::Deadline,
+};
+
+/// An answer that is on its way.
+///
+/// ```
+/// # use finalmile::{FinalMile, engines::Memory};
+/// # let fm = FinalMile::builder(Memory::new()).open()?;
+/// # let store = fm.store();
+/// # use finalmile::storage::{Command, KeySet, Rows};
+/// # struct Nothing;
+/// # impl Command for Nothing {
+/// #     type Out = u8;
+/// #     fn keys(&self, _: &Rows, _: &mut KeySet) {}
+/// #     fn decide(&self, _: &mut Rows, _: finalmile::Timestamp) -> u8 { 7 }
+/// # }
+/// let pending = store.submit(Nothing);
+/// assert_eq!(pending.wait()?, 7);       // or `.await?`
+/// # Ok::<(), finalmile::Error>(())
+/// ```
+#[must_use = "the work happens anyway, but only the answer says whether it worked"]
+pub struct Pending<T, E = Error> {
+    cell: Arc<Cell<Result<T, E>>>,
+    core: Option<Arc<Combiner>>,
+}
+
+/// Where one answer is left and fetched.
+pub(crate) struct Cell<R> {
+    inner: Mutex<Inner<R>>,
+    bell: Condvar,
+}
+
+struct Inner<R> {
+    state: State<R>,
+    waker: Option<Waker>,
+    /// A thread sleeps here and would take the lead.
+    sleeping: bool,
+    /// It was given the lead.
+    lead: bool,
+}
+
+enum State<R> {
+    Waiting,
+    Done(R),
+    Taken,
+}
+
+impl<T, E: From<StoreError>> Pending<T, E> {
+    pub(crate) fn new(cell: Arc<Cell<Result<T, E>>>, core: Option<Arc<Combiner>>) -> Self {
+        Self { cell, core }
+    }
+
+    /// An answer that is there already.
+    pub fn ready(answer: Result<T, E>) -> Self {
+        Self { cell: Cell::new(State::Done(answer)), core: None }
+    }
+
+    /// Waits for the answer, leading a batch if nobody does.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own, or [`StoreError::Backend`] inside a command or a host's transaction
+    /// (**P3**); the work is then still done.
+    pub fn wait(self) -> Result<T, E> {
+        loop {
+            if let Some(answer) = self.cell.take() {
+                return answer;
+            }
+            if is_deciding() {
+                return Err(reentrant().into());
+            }
+            let Some(core) = &self.core else {
+                self.cell.sleep();
+                continue;
+            };
+            match core.join(&*self.cell) {
+                Role::Done => {}
+                Role::Lead => core.lead(),
+                Role::Sleep => {
+                    if self.cell.sleep() {
+                        core.lead();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits at most `span` for the answer; another thread does the work meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The `Pending` itself when the time is over; the work goes on.
+    pub fn wait_timeout(self, span: Duration) -> Result<Result<T, E>, Self> {
+        if is_deciding() && !self.cell.is_done() {
+            return Ok(Err(reentrant().into()));
+        }
+        if let Some(core) = &self.core {
+            core.nudge();
+        }
+        let deadline = Deadline::after(span);
+        let mut inner = self.cell.lock();
+        while matches!(inner.state, State::Waiting) && !deadline.is_over() {
+            // Wait in slices: a condition variable refuses spans that overflow its clock.
+            let slice = deadline.left().min(Duration::from_secs(3_600));
+            inner = self
+                .cell
+                .bell
+                .wait_timeout(inner, slice)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        drop(inner);
+        self.cell.take().ok_or(self)
+    }
+}
+
+impl<T, E: From<StoreError>> Future for Pending<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut inner = self.cell.lock();
+        match std::mem::replace(&mut inner.state, State::Taken) {
+            State::Done(answer) => return Poll::Ready(answer),
+            State::Taken => return Poll::Ready(Err(StoreError::Closed.into())),
+            State::Waiting => inner.state = State::Waiting,
+        }
+        inner.waker = Some(context.waker().clone());
+        drop(inner);
+        if let Some(core) = &self.core {
+            core.nudge();
+        }
+        Poll::Pending
+    }
+}
+
+impl<T, E> fmt::Debug for Pending<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("done", &self.cell.is_done()).finish()
+    }
+}
+
+impl<R> Cell<R> {
+    fn new(state: State<R>) -> Arc<Self> {
+        let inner = Inner { state, waker: None, sleeping: false, lead: false };
+        Arc::new(Self { inner: Mutex::new(inner), bell: Condvar::new() })
+    }
+
+    pub(crate) fn waiting() -> Arc<Self> {
+        Self::new(State::Waiting)
+    }
+
+    /// Leaves the answer and wakes whoever wants it.
+    pub(crate) fn answer(&self, answer: R) {
+        let mut inner = self.lock();
+        inner.state = State::Done(answer);
+        let waker = inner.waker.take();
+        drop(inner);
+        self.bell.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn take(&self) -> Option<R> {
+        let mut inner = self.lock();
+        match std::mem::replace(&mut inner.state, State::Taken) {
+            State::Done(answer) => Some(answer),
+            other => {
+                inner.state = other;
+                None
+            }
+        }
+    }
+
+    /// Sleeps until there is an answer or the lead; true for the lead.
+    pub(crate) fn sleep(&self) -> bool {
+        let mut inner = self.lock();
+        while matches!(inner.state, State::Waiting) && !inner.lead {
+            inner = self.bell.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        inner.sleeping = false;
+        std::mem::take(&mut inner.lead)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<R>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place where a thread may sleep, whatever answer it waits for.
+pub(crate) trait Seat {
+    fn is_done(&self) -> bool;
+    /// Announces that a thread is about to sleep here.
+    fn announce(&self);
+    /// Gives the lead to the thread that sleeps here; false if there is none.
+    fn offer_lead(&self) -> bool;
+}
+
+impl<R> Seat for Cell<R> {
+    fn is_done(&self) -> bool {
+        !matches!(self.lock().state, State::Waiting)
+    }
+
+    fn announce(&self) {
+        self.lock().sleeping = true;
+    }
+
+    fn offer_lead(&self) -> bool {
+        let mut inner = self.lock();
+        let willing = inner.sleeping && matches!(inner.state, State::Waiting);
+        if willing {
+            inner.lead = true;
+            inner.sleeping = false;
+            drop(inner);
+            self.bell.notify_all();
+        }
+        willing
+    }
+}
+
+fn reentrant() -> StoreError {
+    StoreError::Backend("waiting for the store inside a command or its own transaction".to_owned())
+}

@@ -1,0 +1,327 @@
+//! Rows: what a batch of commands sees and changes, before anything reaches the store.
+//!
+//! An engine fills it from the keys that were asked for; commands read and write it in turn; the
+//! engine then applies the difference. Every change is noted in a journal, so a command that fails
+//! is taken back without touching its neighbours.
+//!
+//! # Invariants
+//!
+//! - **R1** A row that was not asked for is never taken for an absent one: reading it fails the
+//!   command.
+//! - **R2** Only owned rows change.
+//! - **R3** Whoever adds or removes a child changes its parent's version in the same command.
+//! - **R4** A rewound command leaves no trace.
+//! - **R5** A row that was absent is inserted plainly, so two writers cannot both create it.
+
+use std::{any::Any, cell::Cell, collections::BTreeMap, sync::Arc};
+
+use crate::storage::{Hold, Key, KeyParts, KeySet, Record, Row, RowId, StoreError, Table, Value};
+
+/// The rows that a batch asked for, with the changes its commands made.
+#[derive(Debug, Default)]
+pub struct Rows {
+    slots: BTreeMap<RowId, Slot>,
+    ranges: BTreeMap<RowId, Range>,
+    journal: Vec<Before>,
+    /// While keys are discovered, an unknown row reads as absent and sets `curious`.
+    discovering: bool,
+    curious: Cell<bool>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    row: Option<Arc<dyn Row>>,
+    /// Whether the store has the row.
+    stored: bool,
+    held: bool,
+    written: bool,
+}
+
+#[derive(Debug)]
+struct Range {
+    limit: usize,
+    /// Whether the store has no more rows than were read.
+    complete: bool,
+}
+
+#[derive(Debug)]
+struct Before {
+    id: RowId,
+    slot: Slot,
+}
+
+/// One change for an engine to apply.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "an engine must handle each of the three")]
+pub enum Write {
+    /// The row was absent: insert it plainly and report a duplicate as `Conflict`.
+    Insert(Vec<Value>),
+    /// The row was there: replace every column but the key.
+    Update(Vec<Value>),
+    /// The row was there: remove it.
+    Delete(Key),
+}
+
+/// Unwinds out of a command that cannot be decided from what was read in this batch, though it can
+/// in the next. It never reaches a caller.
+pub(crate) struct DecideAgain;
+
+// For commands.
+impl Rows {
+    /// The row with that key, or `None` if there is none.
+    ///
+    /// # Panics
+    ///
+    /// Inside `decide`, when the key was not asked for (**R1**). It fails that command alone.
+    #[must_use]
+    pub fn get<R: Record>(&self, key: &R::Key) -> Option<&R> {
+        self.look(&RowId::of::<R>(key))?.row.as_deref().map(downcast)
+    }
+
+    /// Writes a row: an insert if it was absent, a replacement if it was there.
+    ///
+    /// # Panics
+    ///
+    /// When the key was not asked for with `own` (**R2**). It fails that command alone.
+    pub fn put<R: Record>(&mut self, row: R) {
+        let id = RowId { table: R::table(), key: row.key_parts() };
+        self.write(id, Some(Arc::new(row)));
+    }
+
+    /// Adds a row that nobody can have yet, because its key holds a fresh id or its parent's next
+    /// number. It need not be asked for, which saves a read; if somebody has it after all, the
+    /// batch meets `Conflict` and is decided again (**R5**).
+    ///
+    /// # Panics
+    ///
+    /// When this batch already has the row. It fails that command alone.
+    pub fn add<R: Record>(&mut self, row: R) {
+        let id = RowId { table: R::table(), key: row.key_parts() };
+        let before = self.slots.get(&id).cloned().unwrap_or_default();
+        assert!(before.row.is_none(), "{}: a fresh row exists already", id.table.name);
+        let slot = Slot { row: Some(Arc::new(row)), written: true, held: true, ..before };
+        let before = self.slots.insert(id.clone(), slot).unwrap_or_default();
+        self.journal.push(Before { id, slot: before });
+    }
+
+    /// Removes a row. Removing an absent one changes nothing.
+    ///
+    /// # Panics
+    ///
+    /// When the key was not asked for with `own` (**R2**). It fails that command alone.
+    pub fn remove<R: Record>(&mut self, key: &R::Key) {
+        self.write(RowId::of::<R>(key), None);
+    }
+
+    /// The children of `C` under `parent` in key order, and whether there may be more than were
+    /// asked for.
+    ///
+    /// # Panics
+    ///
+    /// When the range was not asked for (**R1**). It fails that command alone.
+    #[must_use]
+    pub fn children<C: Record>(&self, parent: &impl KeyParts) -> (Vec<&C>, bool) {
+        let start = RowId { table: C::table(), key: parent.parts() };
+        let Some(range) = self.ranges.get(&start) else {
+            assert!(self.discovering, "{}: a range was read but not asked for", start.table.name);
+            self.curious.set(true);
+            return (Vec::new(), false);
+        };
+        let mut found = Vec::new();
+        let mut lost = 0;
+        for (id, slot) in self.slots.range(start.clone()..) {
+            if id.table.name != start.table.name || !id.key.starts_with(&start.key) {
+                break;
+            }
+            match &slot.row {
+                Some(row) => found.push(downcast(&**row)),
+                None if slot.stored => lost += 1,
+                None => {}
+            }
+        }
+        // A neighbour in this batch removed some of the first rows, and those that follow in the
+        // store were not read. The next batch will read them.
+        if lost > 0 && !range.complete {
+            std::panic::resume_unwind(Box::new(DecideAgain));
+        }
+        let more = !range.complete || found.len() > range.limit;
+        found.truncate(range.limit);
+        (found, more)
+    }
+
+    /// Runs `work` and takes back every write it made if it answers `Err`.
+    ///
+    /// # Errors
+    ///
+    /// What `work` answered.
+    pub fn attempt<T, E>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mark = self.journal.len();
+        let answer = work(self);
+        if answer.is_err() {
+            self.rewind(mark);
+        }
+        answer
+    }
+
+    fn look(&self, id: &RowId) -> Option<&Slot> {
+        let slot = self.slots.get(id);
+        if slot.is_none() {
+            assert!(self.discovering, "{}: a row was read but not asked for", id.table.name);
+            self.curious.set(true);
+        }
+        slot
+    }
+
+    fn write(&mut self, id: RowId, row: Option<Arc<dyn Row>>) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            panic!("{}: a row was written but not asked for", id.table.name);
+        };
+        assert!(slot.held, "{}: a row was written but only peeked at", id.table.name);
+        if row.is_none() && slot.row.is_none() {
+            return;
+        }
+        let before = slot.clone();
+        slot.row = row;
+        slot.written = true;
+        self.journal.push(Before { id, slot: before });
+    }
+
+    fn rewind(&mut self, mark: usize) {
+        for before in self.journal.drain(mark..).rev() {
+            self.slots.insert(before.id, before.slot);
+        }
+    }
+}
+
+// For engines.
+impl Rows {
+    /// Takes a row that the store has, its columns in the description's order. A row that was
+    /// already taken is kept as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] when the row cannot be decoded.
+    pub fn found(&mut self, table: &'static Table, values: Vec<Value>) -> Result<(), StoreError> {
+        let key = values[..table.key_len].to_vec();
+        let row = (table.decode)(values)?;
+        let slot = Slot { row: Some(row), stored: true, held: false, written: false };
+        self.slots.entry(RowId { table, key }).or_insert(slot);
+        Ok(())
+    }
+
+    /// Takes the rows of a range, in key order: at most as many as were asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] when a row cannot be decoded.
+    pub fn found_range(
+        &mut self,
+        range: &RowId,
+        limit: usize,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        let complete = rows.len() < limit;
+        for row in rows {
+            self.found(range.table, row)?;
+        }
+        self.ranges.insert(range.clone(), Range { limit, complete });
+        Ok(())
+    }
+
+    /// The changes to apply, ordered by table name and key.
+    pub fn writes(&self) -> impl Iterator<Item = (&'static Table, Write)> {
+        self.slots.iter().filter(|(_, slot)| slot.written).filter_map(|(id, slot)| {
+            let write = match (&slot.row, slot.stored) {
+                (Some(row), true) => Write::Update(row.encode_row()),
+                (Some(row), false) => Write::Insert(row.encode_row()),
+                (None, true) => Write::Delete(id.key.clone()),
+                (None, false) => return None,
+            };
+            Some((id.table, write))
+        })
+    }
+}
+
+// For the machinery.
+impl Rows {
+    pub(crate) fn discovering() -> Self {
+        Self { discovering: true, ..Self::default() }
+    }
+
+    /// Ends a load: what was asked for and not found is absent, what was owned may be written.
+    pub(crate) fn close(&mut self, keys: &KeySet) {
+        for (id, hold) in keys.rows() {
+            let slot = self.slots.entry(id.clone()).or_default();
+            slot.held |= hold == Hold::Own;
+        }
+        let ranges: Vec<RowId> = keys.ranges().map(|(range, _)| range.clone()).collect();
+        for range in ranges {
+            let under = self.slots.range_mut(range.clone()..);
+            for (id, slot) in under {
+                if id.table.name != range.table.name || !id.key.starts_with(&range.key) {
+                    break;
+                }
+                slot.held = true;
+            }
+        }
+    }
+
+    /// Ends the discovery: from now on, an unknown row is a fault.
+    pub(crate) fn decide_now(&mut self) {
+        self.discovering = false;
+    }
+
+    /// Whether a row or range that is not known yet was read since the last call.
+    pub(crate) fn was_curious(&self) -> bool {
+        self.curious.take()
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.slots.values().any(|slot| slot.written && (slot.stored || slot.row.is_some()))
+    }
+
+    /// Ends a command that worked: its writes stay.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Backend`] when it broke **R3**; its writes were taken back.
+    pub(crate) fn keep(&mut self) -> Result<(), StoreError> {
+        let broken = self.unguarded_child();
+        if broken.is_some() {
+            self.rewind(0);
+        }
+        self.journal.clear();
+        broken.map_or(Ok(()), |child| {
+            let text = format!("{child}: a row came or went and its parent's version did not move");
+            Err(StoreError::Backend(text))
+        })
+    }
+
+    /// Ends a command that failed: its writes go (**R4**).
+    pub(crate) fn drop_changes(&mut self) {
+        self.rewind(0);
+    }
+
+    fn unguarded_child(&self) -> Option<&'static str> {
+        let first = |id: &RowId| self.journal.iter().find(|before| before.id == *id);
+        self.journal.iter().map(|before| &before.id).find_map(|id| {
+            let parent = id.table.parent?();
+            let came_or_went =
+                first(id)?.slot.row.is_some() != self.slots.get(id)?.row.is_some();
+            let parent = RowId { table: parent, key: id.key[..parent.key_len].to_vec() };
+            let moved = first(&parent).is_some_and(|before| {
+                let version = |slot: &Slot| slot.row.as_ref().map(|row| row.version());
+                self.slots.get(&parent).map(version) != Some(version(&before.slot))
+            });
+            (came_or_went && !moved).then_some(id.table.name)
+        })
+    }
+}
+
+fn downcast<R: Record>(row: &dyn Row) -> &R {
+    let row: &dyn Any = row;
+    row.downcast_ref().expect("a table's rows are all of its record type")
+}

@@ -1,0 +1,247 @@
+//! The store: commands in, answers out, reads beside.
+//!
+//! A [`Store`] is a cheap handle; clones share one writer. Dropping the last one decides what was
+//! accepted, closes the connections and joins the threads.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    storage::{
+        Backend, Command, KeySet, Page, Pending, Record, Rows, RowId, Scan, Schema, StoreError,
+        ViewRows,
+        combine::{Combiner, Turn},
+        decide::Job,
+        engine::{Capabilities, Reader},
+        pending::{Cell, Seat},
+        read::{ReadPool, guarded},
+        scan,
+    },
+    time::{Timestamp, World},
+};
+
+/// A handle on an open database. `Clone + Send + Sync`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    core: Arc<Combiner>,
+    reads: Arc<ReadPool>,
+}
+
+impl Store {
+    /// Opens a backend and brings its schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] for what is no database, [`StoreError::Schema`] for a newer one, and
+    /// whatever hinders the connection.
+    pub fn open(
+        backend: impl Backend,
+        world: Arc<dyn World>,
+        schemas: &[Schema],
+    ) -> Result<Self, StoreError> {
+        let (core, readers) = Combiner::open(Box::new(backend), world)?;
+        let reads = ReadPool::new(readers, core.capabilities().inline);
+        let store = Self { handle: Arc::new(Handle { core, reads }) };
+        schemas.iter().try_for_each(|schema| store.migrate(*schema))?;
+        Ok(store)
+    }
+
+    /// Brings one more set of tables up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Schema`] when the database has a newer one or a script was changed.
+    pub fn migrate(&self, schema: Schema) -> Result<(), StoreError> {
+        self.handle.core.alone(None, move |engine| engine.migrate(&schema))
+    }
+
+    /// Accepts a command: it will be decided and committed, in order with all others, whether or
+    /// not anybody waits. Costs a place in the queue; the first who waits may commit for all.
+    pub fn submit<C: Command>(&self, command: C) -> Pending<C::Out, StoreError> {
+        self.submit_with(command, |out| out)
+    }
+
+    /// As [`Store::submit`], with the answer converted by whoever decided.
+    pub(crate) fn submit_with<C: Command, T: Send + 'static, E>(
+        &self,
+        command: C,
+        convert: impl FnOnce(Result<C::Out, StoreError>) -> Result<T, E> + Send + 'static,
+    ) -> Pending<T, E>
+    where
+        E: From<StoreError> + Send + 'static,
+    {
+        let cell = Cell::waiting();
+        let job = Submitted { command, out: None, answer: Some((convert, cell.clone())) };
+        self.handle.core.accept(Box::new(job));
+        Pending::new(cell, Some(self.handle.core.clone()))
+    }
+
+    /// Reads one row, as of now.
+    pub fn get<R: Record>(&self, key: &R::Key) -> Pending<Option<R>, StoreError> {
+        let id = RowId::of::<R>(key);
+        self.read(move |reader| {
+            let row = reader.get(id.table, &id.key)?;
+            let decode = |row| R::decode(&mut crate::storage::Columns::new(id.table.name, row));
+            row.map(decode).transpose()
+        })
+    }
+
+    /// Reads one page of an index, as of now.
+    pub fn scan<R: Record>(&self, scan: Scan) -> Pending<Page<R>, StoreError> {
+        self.read(move |reader| {
+            let rows = reader.scan(&scan)?;
+            scan::page(&scan, rows)
+        })
+    }
+
+    /// Reads at most `limit` rows of a view, for dashboards. Only SQL engines have views.
+    pub fn view(&self, name: &'static str, limit: usize) -> Pending<ViewRows, StoreError> {
+        self.read(move |reader| reader.view(name, limit))
+    }
+
+    /// Lets `work` read the database as it is at one moment, for at most `deadline`.
+    pub fn snapshot<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        mut work: impl FnMut(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<T, StoreError> {
+        self.read(move |reader| {
+            let mut answer = None;
+            reader.snapshot(deadline, &mut |reader| {
+                answer = Some(work(reader)?);
+                Ok(())
+            })?;
+            answer.ok_or_else(|| StoreError::Backend("the snapshot did not run".to_owned()))
+        })
+    }
+
+    /// Copies the database into a new file while writers go on. Only embedded engines do this.
+    pub fn backup(&self, to: impl Into<PathBuf>) -> Pending<(), StoreError> {
+        let to = to.into();
+        self.read(move |reader| reader.backup(&to))
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<T, StoreError> {
+        let cell = Cell::waiting();
+        let answer = cell.clone();
+        self.handle.reads.read(Box::new(move |reader| answer.answer(guarded(reader, work))));
+        Pending::new(cell, None)
+    }
+
+    /// Finishes what was accepted, then lets go of every file lock and connection; until
+    /// [`Store::resume`], all work is answered with [`StoreError::Closed`]. For an iOS app that is
+    /// about to be suspended.
+    ///
+    /// # Errors
+    ///
+    /// Whatever hinders it; the store then stays in use.
+    pub fn suspend(&self) -> Result<(), StoreError> {
+        self.handle.reads.suspend();
+        let done = self.handle.core.alone(Some(false), |engine| engine.suspend());
+        // Suspending twice is no fault.
+        if done.is_err() && done != Err(StoreError::Closed) {
+            self.handle.core.set_open(true);
+            self.handle.reads.resume();
+        }
+        done
+    }
+
+    /// Takes up work again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever hinders it; the store then stays suspended.
+    pub fn resume(&self) -> Result<(), StoreError> {
+        self.handle.core.alone(Some(true), |engine| engine.resume())?;
+        self.handle.core.set_open(true);
+        self.handle.reads.resume();
+        Ok(())
+    }
+
+    /// The time by this store's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.world().now()
+    }
+
+    /// What this store cannot compute: time and chance.
+    #[must_use]
+    pub fn world(&self) -> &Arc<dyn World> {
+        self.handle.core.world()
+    }
+
+    /// How its engine wants to be used.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.handle.core.capabilities()
+    }
+
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite's host side"))]
+    pub(crate) fn turn(&self) -> Result<Turn, StoreError> {
+        self.handle.core.turn()
+    }
+}
+
+/// An accepted command.
+struct Submitted<C: Command, F, R> {
+    command: C,
+    out: Option<C::Out>,
+    answer: Option<(F, Arc<Cell<R>>)>,
+}
+
+impl<C, F, R> Job for Submitted<C, F, R>
+where
+    C: Command,
+    F: FnOnce(Result<C::Out, StoreError>) -> R + Send,
+    R: Send + 'static,
+{
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        self.command.keys(seen, keys);
+    }
+
+    fn decide(&mut self, rows: &mut Rows, now: Timestamp) {
+        self.out = Some(self.command.decide(rows, now));
+    }
+
+    fn answer(mut self: Box<Self>, fault: Option<StoreError>) {
+        let out = match (fault, self.out.take()) {
+            (Some(fault), _) => Err(fault),
+            (None, Some(out)) => Ok(out),
+            (None, None) => Err(StoreError::Closed),
+        };
+        if let Some((convert, cell)) = self.answer.take() {
+            cell.answer(convert(out));
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.command.size_bytes()
+    }
+
+    fn is_background(&self) -> bool {
+        self.command.is_background()
+    }
+
+    fn offer_lead(&self) -> bool {
+        self.answer.as_ref().is_some_and(|(_, cell)| cell.offer_lead())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.core.close();
+        self.reads.close();
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.core).finish()
+    }
+}

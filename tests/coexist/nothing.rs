@@ -1,0 +1,1 @@
+//! Nothing to build: the neighbouring manifests are only resolved.
