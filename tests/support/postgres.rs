@@ -42,7 +42,7 @@ use std::sync::{Once, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use postgres::{Client, NoTls};
+use finalmile::postgres::{Client, NoTls};
 
 /// How often a wait looks again, and how often at most: 60 seconds in all.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

@@ -1,0 +1,80 @@
+//! Maintenance: what is due ends, in any number of runs.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "support/world.rs"]
+mod world;
+
+use std::time::Duration;
+
+use finalmile::{Budget, Credits, limit::Policy, upload::UploadStatus};
+use world::{World, code, key, share};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn begin(world: &World, count: usize) -> Vec<finalmile::UploadId> {
+    let all = Policy::window("begin-upload".parse().unwrap(), 100_000, HOUR).unwrap();
+    world.admin().configure(all).wait().unwrap();
+    let pending: Vec<_> = (0..count)
+        .map(|i| world.fm.uploads().begin(&world.ada, 1, &key(&format!("{i}"))))
+        .collect();
+    pending.into_iter().map(|one| one.wait().unwrap().upload_id).collect()
+}
+
+#[test]
+fn uploads_fail_after_two_hours_and_free_their_credits() {
+    let world = World::new();
+    let ids = begin(&world, 3);
+    world.fm.uploads().finalize(&world.ada, ids[0], share('a')).wait().unwrap();
+    world.clock.advance(HOUR * 2 - Duration::from_secs(1));
+    assert_eq!(world.fm.maintain(Budget::seconds(5)).wait().unwrap().uploads_failed, 0);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.fm.maintain(Budget::seconds(5)).wait().unwrap().uploads_failed, 2);
+    let failed = world.fm.uploads().get(&world.ada, ids[1]).wait().unwrap().unwrap();
+    assert_eq!(failed.status, UploadStatus::Failed);
+    assert_eq!(failed.failure.as_deref(), Some("not finished in time"));
+    assert_eq!((world.balance(), world.available()), (999, 999));
+    let late = world.fm.uploads().finalize(&world.ada, ids[1], share('b')).wait();
+    assert_eq!(code(late), "UPLOAD_NOT_PENDING");
+}
+
+#[test]
+fn lapsed_reservations_expire() {
+    let world = World::new();
+    world.fm.ledger().reserve(&world.ada, Credits::new(7), HOUR, &key("r")).wait().unwrap();
+    world.clock.advance(HOUR);
+    let report = world.fm.maintain(Budget::seconds(5)).wait().unwrap();
+    assert_eq!((report.reservations_expired, report.more), (1, false));
+    assert_eq!(world.available(), 1_000);
+}
+
+#[test]
+fn m1_two_sweeps_at_once_end_each_upload_once() {
+    let world = World::new();
+    begin(&world, 900);
+    world.clock.advance(HOUR * 2);
+    let sweeps = [world.fm.maintain(Budget::seconds(60)), world.fm.maintain(Budget::seconds(60))];
+    let ended: u64 = sweeps.into_iter().map(|one| one.wait().unwrap().uploads_failed).sum();
+    assert_eq!((ended, world.available()), (900, 1_000));
+}
+
+#[test]
+fn m2_a_sweep_without_time_says_that_there_is_more() {
+    let world = World::new();
+    begin(&world, 2);
+    world.clock.advance(HOUR * 2);
+    let report = world.fm.maintain(Budget::seconds(0)).wait().unwrap();
+    assert_eq!((report.uploads_failed, report.more), (0, true));
+    assert_eq!(world.fm.maintain(Budget::seconds(5)).wait().unwrap().uploads_failed, 2);
+}
+
+#[test]
+fn a_clock_far_ahead_ends_what_is_due_and_one_set_back_ends_nothing() {
+    let world = World::new();
+    begin(&world, 2);
+    let now = world.fm.store().now();
+    world.clock.set(now.before(HOUR));
+    assert_eq!(world.fm.maintain(Budget::seconds(5)).wait().unwrap().uploads_failed, 0);
+    world.clock.set(now.after(HOUR * 24 * 90));
+    assert_eq!(world.fm.maintain(Budget::seconds(5)).wait().unwrap().uploads_failed, 2);
+}
