@@ -144,7 +144,7 @@ fn open(url: &str) -> Store {
 }
 
 fn try_open(url: &str) -> Result<Store, StoreError> {
-    Store::open(Postgres::url(url), Arc::new(SystemWorld), &[SCHEMA])
+    Store::open(Postgres::url(url), Arc::new(SystemWorld::default()), &[SCHEMA])
 }
 
 /// A command made of two closures.

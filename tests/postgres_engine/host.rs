@@ -109,7 +109,7 @@ async fn an_async_host_has_the_same() {
     tx.rollback().await.unwrap();
     assert_eq!(store.get::<Counter>(&1).await.unwrap().unwrap().count, 2);
 
-    let strict = client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::Serializable);
+    let strict = client.build_transaction().isolation_level(IsolationLevel::Serializable);
     let mut tx = strict.start().await.unwrap();
     let refused = run_in_async(&mut tx, &Count(1), None).await;
     assert!(matches!(refused, Err(StoreError::Backend(_))), "{refused:?}");

@@ -30,10 +30,10 @@ fn a_thousand_threads_worth_of_counting_sums_exactly_over_two_instances() {
 fn of_two_instances_that_add_the_same_row_one_wins_and_the_other_sees_it() {
     let schema = live!();
     let stores = [open(schema.url()), open(schema.url())];
-    for round in 0..20 {
+    for round in 0..20_u8 {
         let barrier = Barrier::new(2);
         let claim = |who: usize| {
-            let key = || ("race".to_owned(), vec![u8::try_from(round).unwrap()]);
+            let key = move || ("race".to_owned(), vec![round]);
             barrier.wait();
             run(
                 &stores[who],

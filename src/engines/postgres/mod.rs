@@ -48,7 +48,7 @@ use tx::{End, PgTx};
 /// # use std::sync::Arc;
 /// # use finalmile::{SystemWorld, engines::Postgres, storage::Store};
 /// let backend = Postgres::url("postgres://app:secret@db.internal/app");
-/// let store = Store::open(backend, Arc::new(SystemWorld), &[])?;
+/// let store = Store::open(backend, Arc::new(SystemWorld::default()), &[])?;
 /// # Ok::<(), finalmile::storage::StoreError>(())
 /// ```
 #[derive(Clone)]
