@@ -105,14 +105,8 @@ struct Tag {
 }
 record! { Tag: "t_tag", key: (name: String, of: String), columns: (), shard: name, indexes: [] }
 
-const TABLES: &[fn() -> &'static Table] = &[
-    Account::table,
-    Once::table,
-    Counter::table,
-    Folder::table,
-    Leaf::table,
-    Tag::table,
-];
+const TABLES: &[fn() -> &'static Table] =
+    &[Account::table, Once::table, Counter::table, Folder::table, Leaf::table, Tag::table];
 
 const SCRIPT: &str = r#"
 CREATE TABLE t_account (id text COLLATE "C" PRIMARY KEY, credits bigint NOT NULL
@@ -125,8 +119,7 @@ CREATE TABLE t_leaf (folder text COLLATE "C", seq bigint, body text NOT NULL, PR
 CREATE TABLE t_tag (name text COLLATE "C", "of" text COLLATE "C", PRIMARY KEY (name, "of"));
 "#;
 
-const SCHEMA: Schema =
-    Schema { name: "test", tables: TABLES, sqlite: &[], postgres: &[SCRIPT] };
+const SCHEMA: Schema = Schema { name: "test", tables: TABLES, sqlite: &[], postgres: &[SCRIPT] };
 
 /// The schema of one test, or nothing when live tests are left out.
 macro_rules! live {

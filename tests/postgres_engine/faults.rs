@@ -234,7 +234,10 @@ fn forward(mut client: TcpStream, mut server: TcpStream, state: &AtomicU8) {
             }
             continue;
         }
-        state.store(if armed == Cut::AfterCommitForGood as u8 { CLOSED } else { 0 }, Ordering::SeqCst);
+        state.store(
+            if armed == Cut::AfterCommitForGood as u8 { CLOSED } else { 0 },
+            Ordering::SeqCst,
+        );
         // The client hears nothing more, whatever the server says.
         client.shutdown(Shutdown::Both).ok();
         if armed != Cut::BeforeCommit as u8 {

@@ -25,7 +25,10 @@ fn the_hosts_rows_and_ours_commit_or_go_together() {
     let counts = run_in(&mut tx, &(Count(1), vec![Count(1), Count(2)]), None).unwrap();
     assert_eq!(counts, (1, vec![2, 1]));
     tx.commit().unwrap();
-    assert_eq!((posts(&mut client), count_of(&store, 1), count_of(&store, 2)), (1, Some(2), Some(1)));
+    assert_eq!(
+        (posts(&mut client), count_of(&store, 1), count_of(&store, 2)),
+        (1, Some(2), Some(1))
+    );
 
     let mut tx = client.transaction().unwrap();
     tx.execute("INSERT INTO posts VALUES ('again')", &[]).unwrap();
@@ -82,7 +85,8 @@ fn other_isolation_levels_are_refused() {
     for level in [IsolationLevel::Serializable, IsolationLevel::RepeatableRead] {
         let mut tx = client.build_transaction().isolation_level(level).start().unwrap();
         let refused = run_in(&mut tx, &Count(1), None);
-        let named = matches!(&refused, Err(StoreError::Backend(text)) if text.contains("READ COMMITTED"));
+        let named =
+            matches!(&refused, Err(StoreError::Backend(text)) if text.contains("READ COMMITTED"));
         assert!(named, "{refused:?}");
     }
 }

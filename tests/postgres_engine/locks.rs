@@ -1,9 +1,11 @@
 //! Two instances on one database: what they may and may not do to each other.
 
 use std::{
-    sync::{Barrier, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
-    time::Duration,
 };
 
 use super::*;
@@ -62,7 +64,6 @@ fn of_two_instances_that_add_the_same_row_one_wins_and_the_other_sees_it() {
 fn pg1_batches_that_name_the_same_rows_in_opposite_order_do_not_stop_each_other() {
     let schema = live!();
     let stores = [open(schema.url()), open(schema.url())];
-    let begun = std::time::Instant::now();
     thread::scope(|scope| {
         for (store, down) in stores.iter().zip([false, true]) {
             scope.spawn(move || {
@@ -84,7 +85,6 @@ fn pg1_batches_that_name_the_same_rows_in_opposite_order_do_not_stop_each_other(
         }
     });
     assert_eq!(stores[0].get::<Counter>(&9).wait().unwrap().unwrap().count, 200);
-    assert!(begun.elapsed() < Duration::from_secs(30));
     let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let deadlocks: i64 = schema.connect().query_one(sql, &[]).unwrap().get(0);
     assert_eq!(deadlocks, 0);
@@ -138,7 +138,7 @@ fn keys_that_change_before_they_are_locked_are_found_again() {
     }
     schema.batch("INSERT INTO t_account VALUES ('pointer', 0, 'old')");
     let moved = AtomicBool::new(false);
-    let foreign = schema.clone();
+    let foreign = schema;
     let target = |rows: &Rows| {
         let pointer = rows.get::<Account>(&"pointer".to_owned());
         pointer.and_then(|pointer| pointer.note.clone())

@@ -5,7 +5,8 @@ use finalmile::storage::{Scan, StoreError};
 use super::*;
 
 /// Text that would end a careless statement.
-const ODD: [&str; 6] = ["it's", "\"quoted\"", "back\\slash", "Zürich 東京 🦀", "{a,b}", " $1; --\n"];
+const ODD: [&str; 6] =
+    ["it's", "\"quoted\"", "back\\slash", "Zürich 東京 🦀", "{a,b}", " $1; --\n"];
 
 #[test]
 fn one_row_is_inserted_updated_and_deleted() {
@@ -40,9 +41,9 @@ fn many_rows_are_inserted_updated_and_deleted_whatever_they_hold() {
     let ids = || ODD.iter().map(|id| (*id).to_owned());
     let own = move |_: &Rows, keys: &mut KeySet| ids().for_each(|id| keys.own::<Account>(&id));
     let row = |i: usize, id: String| Account {
-        credits: i as i64,
-        note: (i % 2 == 0).then(|| format!("{id} 'note'")),
-        mark: (i % 3 != 0).then(|| vec![0, 39, 92, u8::try_from(i).unwrap()]),
+        credits: i64::try_from(i).unwrap(),
+        note: i.is_multiple_of(2).then(|| format!("{id} 'note'")),
+        mark: (!i.is_multiple_of(3)).then(|| vec![0, 39, 92, u8::try_from(i).unwrap()]),
         ..account(&id, 0)
     };
     let all = |store: &Store| {
@@ -84,7 +85,8 @@ fn rows_named_by_bytes_are_found_one_by_one_and_together() {
     for count in [1, 5] {
         let own =
             move |_: &Rows, keys: &mut KeySet| (0..count).for_each(|i| keys.own::<Once>(&key(i)));
-        run(&store, own, move |rows, _| (0..count).for_each(|i| rows.put(row(i, "first")))).unwrap();
+        run(&store, own, move |rows, _| (0..count).for_each(|i| rows.put(row(i, "first"))))
+            .unwrap();
         let seen = run(&store, own, move |rows, _| {
             (0..count).for_each(|i| assert_eq!(rows.get(&key(i)), Some(&row(i, "first"))));
             (0..count).for_each(|i| rows.put(row(i, "second")));

@@ -50,7 +50,8 @@ impl Purpose {
 pub(super) fn config(url: &str) -> Result<Config, StoreError> {
     // The parser's own message may quote a part of the address, and with it of the password.
     let mut config: Config = url.parse().map_err(|_| {
-        let text = "the PostgreSQL address cannot be read; it is not shown, for its password's sake";
+        let text =
+            "the PostgreSQL address cannot be read; it is not shown, for its password's sake";
         StoreError::Backend(text.to_owned())
     })?;
     if config.get_connect_timeout().is_none() {

@@ -18,7 +18,10 @@ pub(super) fn fault(error: &Error) -> StoreError {
         SqlState::T_R_SERIALIZATION_FAILURE
         | SqlState::T_R_DEADLOCK_DETECTED
         | SqlState::UNIQUE_VIOLATION => StoreError::Conflict(text),
-        SqlState::LOCK_NOT_AVAILABLE | SqlState::TOO_MANY_CONNECTIONS => StoreError::Busy(text),
+        // The last is a `statement_timeout` of the role's or the database's.
+        SqlState::LOCK_NOT_AVAILABLE
+        | SqlState::TOO_MANY_CONNECTIONS
+        | SqlState::QUERY_CANCELED => StoreError::Busy(text),
         SqlState::DISK_FULL => StoreError::Full(text),
         SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => StoreError::Corrupt(text),
         _ if is_lost(error) => StoreError::Busy(text),

@@ -20,7 +20,8 @@ pub(super) fn migrate(session: &mut Session, schema: &Schema) -> Result<(), Stor
     let latest = i64::try_from(schema.postgres.len()).unwrap_or(i64::MAX);
     let known = known(session, schema.name)?;
     if let Some((found, _)) = known.last().filter(|(version, _)| *version > latest) {
-        let text = format!("{} is at version {found}, and this program knows {latest}", schema.name);
+        let text =
+            format!("{} is at version {found}, and this program knows {latest}", schema.name);
         return Err(StoreError::Schema(text));
     }
     for (version, script) in (1..).zip(schema.postgres) {

@@ -35,9 +35,7 @@ use tokio_postgres::{Config, NoTls, Socket, tls::MakeTlsConnect};
 
 pub use host::{run_in, run_in_async};
 
-use crate::storage::{
-    Backend, Capabilities, Engine, Readers, Schema, StoreError, Verdict, Work,
-};
+use crate::storage::{Backend, Capabilities, Engine, Readers, Schema, StoreError, Verdict, Work};
 use connect::{ByTls, Connector, Purpose};
 use session::Session;
 use tx::{End, PgTx};
@@ -134,11 +132,18 @@ impl Engine for PgEngine {
             let mut tx = PgTx::on(self.session()?);
             let end = match work(&mut tx) {
                 Ok(Verdict::Commit) => tx.commit(),
-                Ok(Verdict::Rollback) => End::Done(tx.rollback()),
-                Err(fault) => End::Done(tx.rollback().and(Err(fault))),
+                Ok(Verdict::Rollback) => {
+                    tx.rollback();
+                    End::Done(Ok(()))
+                }
+                Err(fault) => {
+                    tx.rollback();
+                    End::Done(Err(fault))
+                }
             };
             let lost = self.session.as_ref().is_some_and(Session::is_lost);
             if lost {
+                tracing::warn!("the connection to PostgreSQL was lost");
                 self.session = None;
             }
             match end {

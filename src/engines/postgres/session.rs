@@ -86,12 +86,16 @@ impl Session {
     pub(super) fn dismiss(&mut self, text: &str) {
         let Some(line) = &mut self.line else { return };
         let mut sent = pin!(self.client.batch_execute(text));
-        self.runtime.as_ref().expect(TAKEN).block_on(poll_fn(|context| {
+        let ended = self.runtime.as_ref().expect(TAKEN).block_on(poll_fn(|context| {
             // The first look at each writes the request into the socket.
             drop(sent.as_mut().poll(context));
-            drop(line.poll_message(context));
-            Poll::Ready(())
+            let seen = line.poll_message(context);
+            Poll::Ready(matches!(seen, Poll::Ready(Some(Err(_)) | None)))
         }));
+        if ended {
+            self.line = None;
+            self.lost = true;
+        }
     }
 
     /// Asks one statement.
@@ -206,9 +210,7 @@ impl Drop for Session {
 pub(super) type Flying<'f, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'f>>;
 
 /// Polls all in order, so that their requests are sent in order, until each is done.
-pub(super) async fn together<T>(
-    mut flight: Vec<Flying<'_, T>>,
-) -> Vec<Result<T, Error>> {
+pub(super) async fn together<T>(mut flight: Vec<Flying<'_, T>>) -> Vec<Result<T, Error>> {
     let mut done: Vec<Option<Result<T, Error>>> = flight.iter().map(|_| None).collect();
     poll_fn(|context| {
         let mut waiting = false;

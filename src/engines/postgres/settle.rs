@@ -16,8 +16,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// tried one by one does not wait for each.
 const DOWN_FOR: Duration = Duration::from_millis(250);
 
-/// The ids of transactions in progress cannot be looked up for ever: whoever holds this one has lost
-/// its client, so its session is ended, and then it is either.
+/// A transaction in progress has a session that lost its client and may not have noticed. Ended, the
+/// transaction is either committed or not.
 const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                    WHERE backend_xid = $1::xid8::xid";
 

@@ -108,8 +108,7 @@ pub(super) fn loads(keys: &KeySet) -> (Vec<Load<'_>>, bool) {
     for (range, limit) in keys.ranges() {
         let text = sql::range(range.table, range.key.len(), Dialect::Postgres);
         let text = if owns { format!("{text} {LOCK}") } else { text };
-        let mut call =
-            Call::over(text, &range.table.columns[..range.key.len()], range.key.clone());
+        let mut call = Call::over(text, &range.table.columns[..range.key.len()], range.key.clone());
         call.types.push(Type::INT8);
         call.params.push(Param::One(Value::Int(i64::try_from(limit).unwrap_or(i64::MAX))));
         loads.push(Load { call, table: range.table, range: Some((range, limit)) });
@@ -122,7 +121,9 @@ impl Load<'_> {
     pub(super) fn take(&self, answer: &[Row], rows: &mut Rows) -> Result<(), StoreError> {
         let found = answer.iter().map(|row| decode(self.table, row));
         match self.range {
-            Some((range, limit)) => rows.found_range(range, limit, found.collect::<Result<_, _>>()?),
+            Some((range, limit)) => {
+                rows.found_range(range, limit, found.collect::<Result<_, _>>()?)
+            }
             None => found.into_iter().try_for_each(|row| rows.found(self.table, row?)),
         }
     }
@@ -150,14 +151,15 @@ pub(super) fn changes(rows: &Rows) -> Vec<Change> {
                 Write::Insert(row) => inserted.push(row),
             }
         }
-        let kinds: [(fn(&Table, Vec<Vec<Value>>) -> Call, _); 3] =
-            [(delete, deleted), (update, updated), (insert, inserted)];
-        for (statement, rows) in kinds {
+        let mut change = |rows: Vec<Vec<Value>>, statement: fn(&Table, Vec<Vec<Value>>) -> Call| {
             let count = rows.len() as u64;
             if count > 0 {
                 changes.push(Change { call: statement(table, rows), table, count });
             }
-        }
+        };
+        change(deleted, delete);
+        change(updated, update);
+        change(inserted, insert);
     }
     changes
 }

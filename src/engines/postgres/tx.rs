@@ -73,9 +73,8 @@ impl<'s> PgTx<'s> {
     }
 
     /// Forgets everything. The locks go as soon as the server reads this; nobody waits for it.
-    pub(super) fn rollback(mut self) -> Result<(), StoreError> {
+    pub(super) fn rollback(mut self) {
         self.forget();
-        Ok(())
     }
 
     fn forget(&mut self) {
