@@ -4,8 +4,8 @@
 //!
 //! # Invariants
 //!
-//! - **C1** No operation wraps: what does not fit is a refusal.
-//! - **C2** Bytes are charged in integers: `ceil(bytes * 100 / 2^20)`.
+//! - **CR1** No operation wraps: what does not fit is a refusal.
+//! - **CR2** Bytes are charged in integers: `ceil(bytes * 100 / 2^20)`.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ impl Credits {
         Self(credits)
     }
 
-    /// What storing `size_bytes` costs (**C2**).
+    /// What storing `size_bytes` costs (**CR2**).
     ///
     /// ```
     /// # use finalmile::Credits;
@@ -47,13 +47,13 @@ impl Credits {
         self.0
     }
 
-    /// The sum, if it fits (**C1**).
+    /// The sum, if it fits (**CR1**).
     #[must_use]
     pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
-    /// The difference, if it fits (**C1**).
+    /// The difference, if it fits (**CR1**).
     #[must_use]
     pub fn minus(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
@@ -81,13 +81,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c1_sums_that_do_not_fit_are_none() {
+    fn cr1_sums_that_do_not_fit_are_none() {
         assert_eq!(Credits::new(i64::MAX).plus(Credits::new(1)), None);
         assert_eq!(Credits::new(i64::MIN).minus(Credits::new(1)), None);
     }
 
     #[test]
-    fn c2_every_started_hundredth_of_a_mebibyte_costs_one_credit() {
+    fn cr2_every_started_hundredth_of_a_mebibyte_costs_one_credit() {
         for (bytes, credits) in [(0, 0), (1, 1), (10_485, 1), (10_486, 2), (20_971, 2), (20_972, 3)] {
             assert_eq!(Credits::for_bytes(bytes), Credits::new(credits), "{bytes}");
         }

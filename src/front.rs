@@ -1,7 +1,170 @@
-//! front
-use crate::storage::*;
-/// x
+//! The front door: one handle for everything.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    AccountId, Actor, Admin, Error, Refusal, SystemWorld, World,
+    ledger::Ledger,
+    limit::{Limiter, Seed, policy},
+    schema,
+    storage::{Backend, Command, Pending, Schema, Store, StoreError},
+    upload::Uploads,
+};
+
+/// The last mile of a media app, on one database. `Clone + Send + Sync`; clones share one writer, and
+/// the last one's drop finishes what was accepted.
+///
+/// ```
+/// use finalmile::{AccountId, Credits, FinalMile, engines::Memory, ledger::{Money, Purchase}};
+///
+/// let fm = FinalMile::builder(Memory::new()).open()?;
+/// let ada = AccountId::new("ada")?;
+/// fm.ledger().add_credits(Purchase {
+///     account: ada.clone(),
+///     credits: Credits::new(500),
+///     provider: "stripe".parse()?,
+///     reference: "pi_1".parse()?,
+///     paid: Money::minor(499, "usd")?,
+///     metadata: Default::default(),
+/// }).wait()?;
+/// let begun = fm.uploads().begin(&ada, 3 << 20, &"photo-1".parse()?).wait()?;
+/// assert_eq!(begun.credits_to_charge, Credits::new(300));
+/// # Ok::<(), finalmile::Error>(())
+/// ```
 #[derive(Clone, Debug)]
-pub struct FinalMile { store: Store }
-impl FinalMile { /// x
- pub fn store(&self) -> &Store { &self.store } }
+pub struct FinalMile {
+    store: Store,
+}
+
+/// Prepares a [`FinalMile`].
+pub struct Builder {
+    backend: Box<dyn FnOnce(Arc<dyn World>, &[Schema]) -> Result<Store, StoreError>>,
+    world: Arc<dyn World>,
+}
+
+impl FinalMile {
+    /// Begins with the database to use: `Sqlite::file("app.db")`, `Postgres::url(…)`,
+    /// `Memory::new()`, or an engine of the host's own.
+    #[must_use]
+    pub fn builder(backend: impl Backend) -> Builder {
+        let backend = move |world, schemas: &[Schema]| Store::open(backend, world, schemas);
+        Builder { backend: Box::new(backend), world: Arc::new(SystemWorld) }
+    }
+
+    /// Who owns how many credits.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(self.clone())
+    }
+
+    /// Who may act how often.
+    #[must_use]
+    pub fn limiter(&self) -> Limiter {
+        Limiter::new(self.clone())
+    }
+
+    /// Begin, finalize, feed.
+    #[must_use]
+    pub fn uploads(&self) -> Uploads {
+        Uploads::new(self.clone())
+    }
+
+    /// What only staff may do. Call it after the host's own authorisation.
+    #[must_use]
+    pub fn admin(&self, actor: Actor) -> Admin {
+        Admin::new(self.clone(), actor)
+    }
+
+    /// The store beneath: for commands of the host's own, scans, snapshots, views and backups.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Finishes what was accepted and lets go of every file lock: for an iOS app that is about to be
+    /// suspended. Until [`FinalMile::resume`], everything is answered with
+    /// [`StoreError::Closed`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever hinders it; the handle then stays in use.
+    pub fn suspend(&self) -> Result<(), Error> {
+        Ok(self.store.suspend()?)
+    }
+
+    /// Takes up work again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever hinders it; the handle then stays suspended.
+    pub fn resume(&self) -> Result<(), Error> {
+        Ok(self.store.resume()?)
+    }
+
+    /// Submits a command whose refusals and faults are errors to the caller, logged once.
+    pub(crate) fn ask<C, T>(
+        &self,
+        service: &'static str,
+        user: Option<AccountId>,
+        command: C,
+    ) -> Pending<T>
+    where
+        C: Command<Out = Result<T, Refusal>>,
+        T: Send + 'static,
+    {
+        self.store.submit_with(command, move |answer| {
+            let answer = match answer {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(refusal)) => Error::from(refusal),
+                Err(fault) => fault.into(),
+            };
+            answer.log(service, user.as_ref());
+            Err(answer)
+        })
+    }
+
+    /// Answers a request that no command needs to decide.
+    pub(crate) fn refuse<T>(
+        &self,
+        service: &'static str,
+        user: Option<&AccountId>,
+        refusal: Refusal,
+    ) -> Pending<T> {
+        let error = Error::from(refusal);
+        error.log(service, user);
+        Pending::ready(Err(error))
+    }
+}
+
+impl Builder {
+    /// With another clock and other chance: for tests and simulations.
+    #[must_use]
+    pub fn world(self, world: Arc<dyn World>) -> Self {
+        Self { world, ..self }
+    }
+
+    /// Opens the database and brings its schema up to date. A new one starts with the documents'
+    /// limits.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] for a file that is no database, [`StoreError::Schema`] for one of a
+    /// newer version, and whatever hinders the connection.
+    pub fn open(self) -> Result<FinalMile, Error> {
+        let opened = (self.backend)(self.world, &[schema::CORE]).and_then(|store| {
+            store.submit(Seed(policy::defaults())).wait()?;
+            Ok(FinalMile { store })
+        });
+        opened.map_err(|fault| {
+            let error = Error::from(fault);
+            error.log("open", None);
+            error
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("world", &self.world).finish_non_exhaustive()
+    }
+}

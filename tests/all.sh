@@ -183,7 +183,7 @@ install_packages() { # what it is for, packages...
             exit 1
         fi
     fi
-    echo "installing $purpose: ${root[*]} apt-get install --no-install-recommends $*"
+    echo "installing $purpose: ${root[*]:+sudo }apt-get install --no-install-recommends $*"
     if [ -z "$apt_updated" ]; then
         "${root[@]}" apt-get update -qq
         apt_updated=yes
@@ -218,7 +218,11 @@ summary() {
     local status=$? line
     rm -rf "$scratch"
     printf '\n== summary\n'
-    printf 'passed: %s, in %s s\n' "${passed[*]:-nothing}" "$SECONDS"
+    if [ ${#passed[@]} -gt 0 ]; then
+        line=$(printf ', %s' "${passed[@]}")
+        echo "passed: ${line#, }"
+    fi
+    echo "took: $SECONDS s"
     for line in "${skipped[@]}"; do
         echo "skipped: $line"
     done
@@ -260,9 +264,12 @@ need_rust
 while [ ${#pending[@]} -gt 0 ]; do
     current=${pending[0]}
     pending=("${pending[@]:1}")
-    started=$SECONDS
+    started=$SECONDS skips=${#skipped[@]}
     printf '\n== %s\n' "$current"
     "step_$current"
     printf '== %s: ok, %s s\n' "$current" "$((SECONDS - started))"
+    if [ ${#skipped[@]} -gt "$skips" ]; then
+        current+=" (in part)"
+    fi
     passed+=("$current")
 done

@@ -187,8 +187,13 @@ fn names_crates_at_home(file: &File, found: &mut Vec<Finding>) {
 /// Unmistakable names always do. `image` and `postgres` do at the start of a path.
 fn names_a_crate(tokens: &[Token], index: usize) -> bool {
     let text_at = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map_or("", |t| &t.text);
-    if !matches!(tokens[index].text.as_str(), "image" | "postgres") {
+    let name = tokens[index].text.as_str();
+    if !matches!(name, "image" | "postgres") {
         return true;
+    }
+    // Where a module of that name is declared, it is the one that is meant.
+    if tokens.windows(2).any(|pair| pair[0].text == "mod" && pair[1].text == name) {
+        return false;
     }
     let (before, after) = (text_at(index.checked_sub(1)), text_at(Some(index + 1)));
     if before == "::" {
@@ -386,8 +391,9 @@ mod each_rule_can_fail {
         assert_eq!(broken("src/engines/sqlite/a.rs", "use ::postgres::Client;"), [("home", 2)]);
         assert_eq!(broken("src/a.rs", "fn f(c: &mut postgres::Client) {}"), [("home", 2)]);
         assert_eq!(broken("src/a.rs", "use tokio_postgres as pg;"), [("home", 2)]);
-        let own = "mod postgres;\npub use self::postgres::Postgres;\nlet postgres = 1;";
+        let own = "mod postgres;\npub use postgres::Postgres;\nlet postgres = 1;";
         assert_eq!(broken("src/engines/mod.rs", own), CLEAN);
+        assert_eq!(broken("src/lib.rs", "use crate::engines::postgres::Postgres;"), CLEAN);
         assert_eq!(broken("src/engines/postgres/a.rs", "use postgres::Client;"), CLEAN);
     }
 

@@ -104,6 +104,7 @@ pub(crate) fn scan(scan: &Scan, dialect: Dialect) -> Result<(String, Key), Store
     match scan.index.and_then(|name| table.index(name)).and_then(|index| index.only) {
         Some(Only::Equals(column, text)) => conditions.push(format!("{column} = '{text}'")),
         Some(Only::Present(column)) => conditions.push(format!("{column} IS NOT NULL")),
+        Some(Only::Absent(column)) => conditions.push(format!("{column} IS NULL")),
         None => {}
     }
     let mut text = format!("SELECT {} FROM {}", columns(table).join(", "), table.name);

@@ -2,10 +2,10 @@
 //!
 //! # Invariants
 //!
-//! - **B1** A command that panics or breaks the contract fails alone; its neighbours' changes stand.
-//! - **B2** Keys that changed between discovery and lock make the batch decide again, never decide
+//! - **J1** A command that panics or breaks the contract fails alone; its neighbours' changes stand.
+//! - **J2** Keys that changed between discovery and lock make the batch decide again, never decide
 //!   on rows that it does not hold.
-//! - **B3** A batch that wrote nothing is rolled back: a replay costs no sync.
+//! - **J3** A batch that wrote nothing is rolled back: a replay costs no sync.
 
 use std::{
     cell::Cell,
@@ -76,7 +76,7 @@ pub(crate) enum Fate {
 ///
 /// # Errors
 ///
-/// What the engine reports, or [`StoreError::Conflict`] (**B2**). Nothing may commit then.
+/// What the engine reports, or [`StoreError::Conflict`] (**J2**). Nothing may commit then.
 pub(crate) fn batch(
     tx: &mut dyn EngineTx,
     jobs: &mut [Box<dyn Job>],

@@ -204,3 +204,13 @@ pub trait Backend: Send + 'static {
     /// [`StoreError::Corrupt`] for a file that is no database, `Backend` for what cannot be reached.
     fn open(self: Box<Self>) -> Result<Box<dyn Engine>, StoreError>;
 }
+
+impl Backend for Box<dyn Backend> {
+    fn is_inline(&self) -> bool {
+        (**self).is_inline()
+    }
+
+    fn open(self: Box<Self>) -> Result<Box<dyn Engine>, StoreError> {
+        (*self).open()
+    }
+}

@@ -37,6 +37,7 @@ mod rows;
 mod scan;
 mod store;
 mod table;
+mod text_enum;
 mod value;
 
 #[cfg(feature = "testing")]
@@ -56,4 +57,5 @@ pub use store::Store;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use table::script_digest;
 pub use table::{Column, Index, Only, Record, Row, Schema, Table, column};
+pub(crate) use text_enum::text_enum;
 pub use value::{Columns, Field, Key, KeyParts, Kind, Value};

@@ -83,6 +83,14 @@ impl<T, E: From<StoreError>> Pending<T, E> {
         Self { cell: Cell::new(State::Done(answer)), core: None }
     }
 
+    /// A pending answer and what will give it: for work on a thread of its own. If the work never
+    /// answers, because it panicked, the answer is [`StoreError::Closed`].
+    pub(crate) fn by_hand() -> (Self, impl FnOnce(Result<T, E>)) {
+        let cell = Cell::waiting();
+        let promise = Promise(Some(cell.clone()));
+        (Self { cell, core: None }, move |answer| promise.keep(answer))
+    }
+
     /// Waits for the answer, leading a batch if nobody does.
     ///
     /// # Errors
@@ -164,6 +172,25 @@ impl<T, E: From<StoreError>> Future for Pending<T, E> {
 impl<T, E> fmt::Debug for Pending<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending").field("done", &self.cell.is_done()).finish()
+    }
+}
+
+/// Answers when it is dropped, if nothing else did.
+struct Promise<T, E: From<StoreError>>(Option<Arc<Cell<Result<T, E>>>>);
+
+impl<T, E: From<StoreError>> Promise<T, E> {
+    fn keep(mut self, answer: Result<T, E>) {
+        if let Some(cell) = self.0.take() {
+            cell.answer(answer);
+        }
+    }
+}
+
+impl<T, E: From<StoreError>> Drop for Promise<T, E> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.0.take() {
+            cell.answer(Err(StoreError::Closed.into()));
+        }
     }
 }
 

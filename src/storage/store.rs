@@ -7,7 +7,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     storage::{
-        Backend, Command, KeySet, Page, Pending, Record, Rows, RowId, Scan, Schema, StoreError,
+        Backend, Columns, Command, KeySet, Page, Pending, Record, Rows, RowId, Scan, Schema, StoreError,
         ViewRows,
         combine::{Combiner, Turn},
         decide::Job,
@@ -81,16 +81,30 @@ impl Store {
 
     /// Reads one row, as of now.
     pub fn get<R: Record>(&self, key: &R::Key) -> Pending<Option<R>, StoreError> {
+        self.get_in(key)
+    }
+
+    pub(crate) fn get_in<R: Record, E>(&self, key: &R::Key) -> Pending<Option<R>, E>
+    where
+        E: From<StoreError> + Send + 'static,
+    {
         let id = RowId::of::<R>(key);
         self.read(move |reader| {
             let row = reader.get(id.table, &id.key)?;
-            let decode = |row| R::decode(&mut crate::storage::Columns::new(id.table.name, row));
+            let decode = |row| R::decode(&mut Columns::new(id.table.name, row));
             row.map(decode).transpose()
         })
     }
 
     /// Reads one page of an index, as of now.
     pub fn scan<R: Record>(&self, scan: Scan) -> Pending<Page<R>, StoreError> {
+        self.scan_in(scan)
+    }
+
+    pub(crate) fn scan_in<R: Record, E>(&self, scan: Scan) -> Pending<Page<R>, E>
+    where
+        E: From<StoreError> + Send + 'static,
+    {
         self.read(move |reader| {
             let rows = reader.scan(&scan)?;
             scan::page(&scan, rows)
@@ -124,13 +138,19 @@ impl Store {
         self.read(move |reader| reader.backup(&to))
     }
 
-    fn read<T: Send + 'static>(
+    fn read<T: Send + 'static, E>(
         &self,
         work: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
-    ) -> Pending<T, StoreError> {
+    ) -> Pending<T, E>
+    where
+        E: From<StoreError> + Send + 'static,
+    {
         let cell = Cell::waiting();
         let answer = cell.clone();
-        self.handle.reads.read(Box::new(move |reader| answer.answer(guarded(reader, work))));
+        let job = move |reader: Result<&mut dyn Reader, StoreError>| {
+            answer.answer(guarded(reader, work).map_err(E::from));
+        };
+        self.handle.reads.read(Box::new(job));
         Pending::new(cell, None)
     }
 

@@ -67,6 +67,8 @@ pub enum Only {
     Equals(&'static str, &'static str),
     /// Rows whose column is not null.
     Present(&'static str),
+    /// Rows whose column is null.
+    Absent(&'static str),
 }
 
 impl Table {
@@ -104,6 +106,7 @@ impl Table {
                 matches!(&row[self.position(column)], Value::Text(found) if found == text)
             }
             Only::Present(column) => row[self.position(column)] != Value::Null,
+            Only::Absent(column) => row[self.position(column)] == Value::Null,
         }
     }
 }

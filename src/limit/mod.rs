@@ -1,0 +1,84 @@
+//! Limits: may this key act now?
+//!
+//! Every request asks first. Endpoints are configured in the store and changed live; a frozen
+//! account is refused by the same check.
+//!
+//! | promise | |
+//! |---|---|
+//! | B1 | a policy cannot overflow: [`Policy`] |
+//! | B2 to B5 | a bucket is exact, never over-admits and never starves: [`Decision`] |
+//! | B6 | a frozen account is refused: [`Admin::freeze`](crate::Admin::freeze) |
+
+mod bucket;
+mod configure;
+mod freeze;
+pub(crate) mod policy;
+pub(crate) mod take;
+
+use crate::{
+    AccountId, EndpointName, Error, FinalMile, Refusal,
+    storage::{Page, Pending, Scan},
+};
+pub(crate) use bucket::Bucket;
+pub use bucket::Decision;
+pub(crate) use configure::{Configure, Seed};
+pub(crate) use freeze::{Freeze, checked_reason};
+pub use policy::{Policy, Rule};
+use take::Take;
+
+/// A configured endpoint, found once and kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    name: EndpointName,
+}
+
+/// The limiter of a [`FinalMile`].
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    fm: FinalMile,
+}
+
+impl Limiter {
+    pub(crate) fn new(fm: FinalMile) -> Self {
+        Self { fm }
+    }
+
+    /// Finds an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::EndpointUnknown`] when none of that name is configured.
+    pub fn endpoint(&self, name: &str) -> Result<Endpoint, Error> {
+        let name = EndpointName::new(name)?;
+        match self.fm.store().get::<Policy>(&name).wait()? {
+            Some(_) => Ok(Endpoint { name }),
+            None => Err(Refusal::EndpointUnknown { endpoint: name }.into()),
+        }
+    }
+
+    /// Spends a token of this account at this endpoint; answers how many are left, `None` if the
+    /// endpoint is not limited now. Durable, and exact across instances.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::RateLimited`] with the time to wait, [`Refusal::AccountFrozen`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use finalmile::{AccountId, FinalMile, engines::Memory};
+    /// # let fm = FinalMile::builder(Memory::new()).open()?;
+    /// let search = fm.limiter().endpoint("search")?;
+    /// assert_eq!(fm.limiter().check(&search, &AccountId::new("ada")?).wait()?, Some(119));
+    /// # Ok::<(), finalmile::Error>(())
+    /// ```
+    pub fn check(&self, endpoint: &Endpoint, account: &AccountId) -> Pending<Option<u32>> {
+        let (endpoint, account) = (endpoint.name.clone(), account.clone());
+        self.fm.ask("check-rate-limit", Some(account.clone()), Take { endpoint, account })
+    }
+
+    /// The configured endpoints, by name.
+    pub fn policies(&self) -> Pending<Page<Policy>> {
+        self.fm.store().scan_in(Scan::of::<Policy>().limit(1_000))
+    }
+}

@@ -1,0 +1,194 @@
+//! Policies: how often a key may act at an endpoint, as configured in the store.
+//!
+//! # Invariants
+//!
+//! - **B1** A policy that exists cannot overflow: what would is refused when it is configured.
+
+use std::time::Duration;
+
+use crate::{
+    EndpointName, Refusal, Timestamp, record,
+    storage::text_enum,
+};
+
+text_enum! {
+    /// How tokens come back.
+    Rule {
+        /// Continuously, `tokens` every period, up to the capacity: a token bucket.
+        Greedy = "greedy",
+        /// All at once at each boundary of a period since 1970: a fixed window.
+        Window = "window",
+    }
+}
+
+/// The limit of one endpoint.
+///
+/// ```
+/// # use finalmile::limit::Policy;
+/// # use std::time::Duration;
+/// let search = Policy::greedy("search".parse()?, 60, Duration::from_secs(60))?.burst(120)?;
+/// assert_eq!(search.capacity(), 120);
+/// # Ok::<(), finalmile::Refusal>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Policy {
+    pub(crate) endpoint: EndpointName,
+    pub(crate) rule: Rule,
+    pub(crate) tokens: i64,
+    pub(crate) capacity: i64,
+    pub(crate) period_us: i64,
+    pub(crate) cost: i64,
+    pub(crate) is_active: bool,
+    pub(crate) updated_at: Timestamp,
+}
+
+record! {
+    Policy: "fm_limit_config",
+    key: (endpoint: EndpointName),
+    columns: (rule, tokens, capacity, period_us, cost, is_active, updated_at),
+    shard: endpoint,
+    indexes: [],
+}
+
+/// The most tokens, and the longest period, that a policy may have. With them, no state overflows
+/// before the year 10,000.
+const TOKENS_MAX: i64 = 1_000_000_000;
+const PERIOD_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+impl Policy {
+    /// A token bucket that gains `tokens` every `period` and holds as many, unless
+    /// [`Policy::burst`] says more.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`] for no tokens or more than 10^9, a period of less than a microsecond or
+    /// more than a year (**B1**).
+    pub fn greedy(endpoint: EndpointName, tokens: u32, period: Duration) -> Result<Self, Refusal> {
+        Self::new(endpoint, Rule::Greedy, tokens, period)
+    }
+
+    /// A fixed window: at most `max_requests` in each `period`, counted from 1970. A caller may
+    /// spend twice as many around a boundary; a token bucket does not allow that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::greedy`].
+    pub fn window(
+        endpoint: EndpointName,
+        max_requests: u32,
+        period: Duration,
+    ) -> Result<Self, Refusal> {
+        Self::new(endpoint, Rule::Window, max_requests, period)
+    }
+
+    fn new(
+        endpoint: EndpointName,
+        rule: Rule,
+        tokens: u32,
+        period: Duration,
+    ) -> Result<Self, Refusal> {
+        let tokens = i64::from(tokens);
+        let period_us = i64::try_from(period.as_micros()).unwrap_or(i64::MAX);
+        if !(1..=TOKENS_MAX).contains(&tokens) {
+            return Err(Refusal::Invalid { field: "tokens", why: "it is not within 1 and 10^9" });
+        }
+        if period_us == 0 || period > PERIOD_MAX {
+            let why = "it is not within a microsecond and a year";
+            return Err(Refusal::Invalid { field: "period", why });
+        }
+        let updated_at = Timestamp::default();
+        let (capacity, cost, is_active) = (tokens, 1, true);
+        Ok(Self { endpoint, rule, tokens, capacity, period_us, cost, is_active, updated_at })
+    }
+
+    /// The most tokens that a bucket holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`] for less than a check costs, or more than 10^9.
+    pub fn burst(self, burst: u32) -> Result<Self, Refusal> {
+        let capacity = i64::from(burst);
+        if !(self.cost..=TOKENS_MAX).contains(&capacity) {
+            let why = "it is not within the cost and 10^9";
+            return Err(Refusal::Invalid { field: "burst", why });
+        }
+        Ok(Self { capacity, ..self })
+    }
+
+    /// What one check costs, 1 unless said otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`] for nothing, or more than a bucket holds.
+    pub fn cost(self, cost: u32) -> Result<Self, Refusal> {
+        let cost = i64::from(cost);
+        if !(1..=self.capacity).contains(&cost) {
+            let why = "it is not within 1 and the burst";
+            return Err(Refusal::Invalid { field: "cost", why });
+        }
+        Ok(Self { cost, ..self })
+    }
+
+    /// Whether it limits. An inactive policy allows everything and keeps no state.
+    #[must_use]
+    pub fn active(self, is_active: bool) -> Self {
+        Self { is_active, ..self }
+    }
+
+    /// Which endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> &EndpointName {
+        &self.endpoint
+    }
+
+    /// The most tokens that a bucket holds.
+    #[must_use]
+    pub fn capacity(&self) -> i64 {
+        self.capacity
+    }
+}
+
+/// The limits that a new database starts with: both documents' tables.
+#[must_use]
+pub(crate) fn defaults() -> Vec<Policy> {
+    let minute = Duration::from_secs(60);
+    let hour = minute * 60;
+    let greedy = [
+        ("search", 60, 120),
+        ("content_access", 30, 60),
+        ("admin_crud", 100, 200),
+        ("stripe_webhook", 1_000, 2_000),
+        ("user_auth", 10, 20),
+        ("api_general", 120, 240),
+    ];
+    let windows = [("begin-upload", 50), ("finalize-upload", 50), ("feed", 100)];
+    let greedy = greedy.into_iter().map(|(endpoint, tokens, burst)| {
+        Policy::greedy(EndpointName::new(endpoint)?, tokens, minute)?.burst(burst)
+    });
+    let windows = windows.into_iter().map(|(endpoint, requests)| {
+        Policy::window(EndpointName::new(endpoint)?, requests, hour)
+    });
+    greedy.chain(windows).filter_map(Result::ok).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_nine_endpoints_are_there() {
+        assert_eq!(defaults().len(), 9);
+    }
+
+    #[test]
+    fn b1_policies_that_could_overflow_are_refused_when_they_are_made() {
+        let name = || EndpointName::new("x").unwrap();
+        let second = Duration::from_secs(1);
+        assert!(Policy::greedy(name(), 0, second).is_err());
+        assert!(Policy::greedy(name(), u32::MAX, second).is_err());
+        assert!(Policy::greedy(name(), 1, Duration::ZERO).is_err());
+        assert!(Policy::greedy(name(), 1, Duration::MAX).is_err());
+        assert!(Policy::greedy(name(), 5, second).unwrap().burst(0).is_err());
+        assert!(Policy::greedy(name(), 5, second).unwrap().cost(6).is_err());
+    }
+}

@@ -1,0 +1,31 @@
+//! The core's tables and the scripts that make them.
+
+use crate::{
+    audit::{AuditEntry, AuditHead},
+    ledger::{Account, Entry, PurchaseRecord, Reservation, purchase::PurchaseRef},
+    limit::{Bucket, Policy},
+    once::Once,
+    storage::{Record, Schema},
+    upload::{MediaShare, Upload},
+};
+
+/// Everything that finalmile keeps in a database.
+pub const CORE: Schema = Schema {
+    name: "core",
+    tables: &[
+        Account::table,
+        AuditEntry::table,
+        AuditHead::table,
+        Bucket::table,
+        Entry::table,
+        MediaShare::table,
+        Once::table,
+        Policy::table,
+        PurchaseRecord::table,
+        PurchaseRef::table,
+        Reservation::table,
+        Upload::table,
+    ],
+    sqlite: &[include_str!("../sql/sqlite/0001_core.sql")],
+    postgres: &[include_str!("../sql/postgres/0001_core.sql")],
+};

@@ -1,0 +1,182 @@
+//! Maintenance: every expiry in one call.
+//!
+//! A page of keys is read beside the writer; then commands in chunks, which re-check each key and
+//! travel through the same queue as everything else, one chunk a batch, so a live writer never
+//! stalls. Expiry is also enforced when things are read: a sweep that never runs loses space, not
+//! correctness.
+//!
+//! # Invariants
+//!
+//! - **M1** A sweep may stop anywhere, run twice, or run on two instances at once.
+//! - **M2** It ends within its budget, give or take one chunk.
+
+use std::{thread, time::Duration};
+
+use crate::{
+    Error, FinalMile,
+    ledger::{
+        Reservation,
+        reservation::{End, EndReservation},
+    },
+    storage::{Command, Cursor, KeySet, Page, Pending, Record, Rows, Scan, Store, StoreError},
+    time::{Deadline, Timestamp},
+    upload::{AbandonUpload, UPLOAD_TTL, Upload, UploadEvent},
+};
+
+/// How many items one chunk changes: a longer one would make live writers wait for it.
+const CHUNK: usize = 500;
+
+/// How long maintenance may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    time: Duration,
+}
+
+impl Budget {
+    /// About so many seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u64) -> Self {
+        Self { time: Duration::from_secs(seconds) }
+    }
+}
+
+/// What maintenance did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct SweepReport {
+    /// Uploads that nobody finished within two hours, failed, their credits freed.
+    pub uploads_failed: u64,
+    /// Reservations of the host's that were too old, their credits freed.
+    pub reservations_expired: u64,
+    /// Whether the budget ended before the work.
+    pub more: bool,
+}
+
+/// Several expiries of one kind, decided as one piece of background work.
+struct Chunk<C>(Vec<C>);
+
+impl<C: Expiry> Command for Chunk<C> {
+    /// How many really ended.
+    type Out = u64;
+
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        self.0.iter().for_each(|one| one.keys(seen, keys));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> u64 {
+        self.0.iter().map(|one| u64::from(one.expire(rows, now))).sum()
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.0.len() * 256
+    }
+
+    fn is_background(&self) -> bool {
+        true
+    }
+}
+
+/// One thing that may be due. It checks again, because its page of keys is old by now.
+trait Expiry: Command {
+    /// Ends it if it is due; whether it did.
+    fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool;
+}
+
+impl Expiry for AbandonUpload {
+    fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
+        let done = rows.attempt(|rows| self.decide(rows, now));
+        done.is_ok_and(|upload| upload.completed_at == Some(now))
+    }
+}
+
+impl Expiry for EndReservation {
+    fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
+        self.decide(rows, now).is_ok_and(|held| held.ended_at == Some(now))
+    }
+}
+
+impl FinalMile {
+    /// Does everything that is due: fails uploads that were begun more than two hours ago and
+    /// frees reservations that are too old.
+    /// Call it hourly, or as often as you like. It works on a thread of its own.
+    ///
+    /// ```
+    /// # use finalmile::{Budget, FinalMile, engines::Memory};
+    /// # let fm = FinalMile::builder(Memory::new()).open()?;
+    /// assert_eq!(fm.maintain(Budget::seconds(5)).wait()?.uploads_failed, 0);
+    /// # Ok::<(), finalmile::Error>(())
+    /// ```
+    pub fn maintain(&self, budget: Budget) -> Pending<SweepReport> {
+        let store = self.store().clone();
+        let (pending, answer) = Pending::by_hand();
+        let work = move || {
+            let done = sweep(&store, Deadline::after(budget.time));
+            if let Err(fault) = &done {
+                Error::from(fault.clone()).log("maintain", None);
+            }
+            answer(done.map_err(Error::from));
+        };
+        let spawned = thread::Builder::new().name("finalmile-sweep".to_owned()).spawn(work);
+        match spawned {
+            Ok(_) => pending,
+            Err(error) => Pending::ready(Err(StoreError::Backend(error.to_string()).into())),
+        }
+    }
+}
+
+fn sweep(store: &Store, deadline: Deadline) -> Result<SweepReport, StoreError> {
+    let now = store.now();
+    let before = now.before(UPLOAD_TTL);
+    let mut report = SweepReport::default();
+    let (uploads_failed, more) = expire(
+        store,
+        deadline,
+        "fm_upload_stuck",
+        |upload: &Upload| upload.created_at <= before,
+        |upload| AbandonUpload {
+            account: upload.account,
+            upload: upload.id,
+            reason: "not finished in time".to_owned(),
+            event: UploadEvent::Expire,
+            begun_before: Some(before),
+        },
+    )?;
+    (report.uploads_failed, report.more) = (uploads_failed, more);
+    let (reservations_expired, more) = expire(
+        store,
+        deadline,
+        "fm_reservation_due",
+        |held: &Reservation| held.expires_at <= now,
+        |held| EndReservation { account: held.account, id: held.id, end: End::Expire },
+    )?;
+    report.reservations_expired = reservations_expired;
+    report.more |= more;
+    Ok(report)
+}
+
+/// Ends what is due in the order of `index`, which begins with the time: how many, and whether time
+/// ran out.
+fn expire<R: Record, C: Expiry>(
+    store: &Store,
+    deadline: Deadline,
+    index: &'static str,
+    is_due: impl Fn(&R) -> bool,
+    expiry: impl Fn(R) -> C,
+) -> Result<(u64, bool), StoreError> {
+    let mut ended = 0;
+    let mut cursor: Option<Cursor> = None;
+    while !deadline.is_over() {
+        let scan = Scan::of::<R>().by(index).limit(CHUNK).after(cursor);
+        let Page { rows, next, .. } = store.scan::<R>(scan).wait()?;
+        let chunk: Vec<C> = rows.into_iter().take_while(&is_due).map(&expiry).collect();
+        let short = chunk.len() < CHUNK;
+        if !chunk.is_empty() {
+            ended += store.submit(Chunk(chunk)).wait()?;
+        }
+        cursor = next;
+        if short || cursor.is_none() {
+            return Ok((ended, false));
+        }
+    }
+    Ok((ended, true))
+}
