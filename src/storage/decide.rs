@@ -191,12 +191,6 @@ impl Plan {
         Ok(())
     }
 
-    /// The rows, for a driver that fills them between two awaits.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn rows(&mut self) -> &mut Rows {
-        &mut self.rows
-    }
-
     /// Decides on what was loaded.
     pub(crate) fn decide<C: Command>(
         mut self,
