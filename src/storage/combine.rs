@@ -48,6 +48,8 @@ pub const RETRIES_MAX: u32 = 8;
 
 /// How soon work is done for which nobody waits.
 const TICK: Duration = Duration::from_millis(1);
+/// How rarely the worker looks while those who wait lead: each look takes from them.
+const TICK_MAX: Duration = Duration::from_millis(32);
 /// How many waiting commands are asked for a thread that would lead.
 const OFFERS_MAX: usize = 16;
 
@@ -85,7 +87,7 @@ struct Worker {
     thread: Option<JoinHandle<()>>,
     /// The lead was given to it.
     lead: bool,
-    /// It looks after work that nobody waits for, every [`TICK`].
+    /// It looks after work that nobody waits for, every [`TICK`] or, while others lead, more rarely.
     armed: bool,
     /// Something was accepted since it looked.
     touched: bool,
@@ -328,8 +330,11 @@ impl Combiner {
         let mut queue = self.lock();
         if queue.entries.is_empty() {
             queue.leading = false;
-            drop(queue);
-            self.calm.notify_all();
+            // Only a store that closes waits for this, and a bell costs a system call.
+            if queue.state == Gate::Closed {
+                drop(queue);
+                self.calm.notify_all();
+            }
             return;
         }
         if let Some(Entry::Turn(_)) = queue.entries.front() {
@@ -361,6 +366,7 @@ impl Combiner {
 
     /// The worker's life.
     fn work(self: Arc<Self>) {
+        let mut tick = TICK;
         loop {
             let mut queue = self.lock();
             loop {
@@ -373,17 +379,20 @@ impl Combiner {
                     return;
                 }
                 if !queue.worker.armed {
+                    tick = TICK;
                     queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
-                let slept = self.bell.wait_timeout(queue, TICK);
+                let slept = self.bell.wait_timeout(queue, tick);
                 let over;
                 (queue, over) = slept.unwrap_or_else(PoisonError::into_inner);
-                if over.timed_out() && !queue.leading && !queue.entries.is_empty() {
-                    queue.leading = true;
-                    queue.worker.lead = true;
-                }
                 if over.timed_out() {
+                    tick = TICK_MAX.min(tick * 2);
+                    if !queue.leading && !queue.entries.is_empty() {
+                        tick = TICK;
+                        queue.leading = true;
+                        queue.worker.lead = true;
+                    }
                     queue.worker.armed = std::mem::take(&mut queue.worker.touched);
                 }
             }
