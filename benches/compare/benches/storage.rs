@@ -10,6 +10,7 @@ use finalmile_compare::{
     args::{self, Args},
     callers,
     group_commit::{self, Places},
+    growth,
     report::{Bar, Report, Row, Unit},
     rivals::spawn_blocking,
     rounds::in_turns,
@@ -27,6 +28,7 @@ fn main() {
         group_commit::threads(&args, &mut report, PLACE, callers, bar);
     }
     tasks(&args, &mut report, 1_024, 40.0);
+    growth::begin_upload(&args, &mut report, PLACE).expect("every upload begins");
     report.end();
     if args.write {
         report.write().unwrap_or_else(|why| args::end(&why));

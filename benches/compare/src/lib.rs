@@ -18,6 +18,7 @@
 pub mod args;
 pub mod callers;
 pub mod group_commit;
+pub mod growth;
 pub mod report;
 pub mod rivals;
 pub mod rounds;
