@@ -9,7 +9,7 @@
 //! second time: same file, same account, same upload. Exit code 0 if every file worked, 1 if some did
 //! not, 2 for wrong usage.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
+#![allow(clippy::print_stderr, reason = "a program talks to its user")]
 
 mod options;
 mod samples;
@@ -17,6 +17,7 @@ mod samples;
 use std::{
     collections::BTreeMap,
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -40,11 +41,16 @@ const WELCOME: Credits = Credits::new(1_024_000);
 /// How often an upload that failed long ago is begun anew.
 const ATTEMPTS: usize = 5;
 
+/// Prints a line; a reader that has gone away is no fault.
+fn say(line: impl std::fmt::Display) {
+    writeln!(std::io::stdout(), "{line}").ok();
+}
+
 fn main() -> ExitCode {
     let options = match Options::from_args() {
         Ok(Some(options)) => options,
         Ok(None) => {
-            println!("{}", usage());
+            say(usage());
             return ExitCode::SUCCESS;
         }
         Err(why) => {
@@ -89,10 +95,10 @@ fn share_all(options: &Options) -> bool {
     }
     bar.finish_and_clear();
     if let (Ok(desk), false) = (&desk, options.json) {
-        println!();
+        say("");
         match charged {
-            Credits::ZERO => println!("Nothing was charged."),
-            credits => println!("{credits} credits were charged."),
+            Credits::ZERO => say("Nothing was charged."),
+            credits => say(format_args!("{credits} credits were charged.")),
         }
         if let Err(error) = desk.print_feed() {
             eprintln!("feed: {error}");
@@ -256,13 +262,13 @@ impl Desk {
 
     fn print_feed(&self) -> Result<(), Error> {
         let page = self.fm.uploads().feed(None).wait()?;
-        println!("The newest of the feed:");
+        say("The newest of the feed:");
         for share in page.rows {
             let shown = share.display_cid().map_or("nothing", ContentId::as_str);
-            println!("  {} by {}: {shown}", share.media_type, share.account);
+            say(format_args!("  {} by {}: {shown}", share.media_type, share.account));
         }
         if let Some(account) = self.fm.ledger().account(&self.account).wait()? {
-            println!("{} has {} credits free.", account.id, account.available());
+            say(format_args!("{} has {} credits free.", account.id, account.available()));
         }
         Ok(())
     }
@@ -277,19 +283,19 @@ fn report(options: &Options, photo: &Path, shared: &Result<Shared, PublicError>)
                 json!({ "file": file, "error": { "error": error, "code": code } })
             }
         };
-        println!("{line}");
+        say(line);
         return;
     }
     match shared {
         Ok(shared) => {
             let preview = shared.preview.as_ref().map_or("none needed".to_owned(), Small::to_line);
             let (status, credits) = (shared.status(), shared.credits);
-            println!("{file}: {status}, {credits} credits");
-            println!("  content    {}", shared.cid);
-            println!("  thumbnail  {}", shared.thumbnail.to_line());
-            println!("  preview    {preview}");
+            say(format_args!("{file}: {status}, {credits} credits"));
+            say(format_args!("  content    {}", shared.cid));
+            say(format_args!("  thumbnail  {}", shared.thumbnail.to_line()));
+            say(format_args!("  preview    {preview}"));
         }
-        Err(PublicError { error, code }) => println!("{file}: {error} ({code})"),
+        Err(PublicError { error, code }) => say(format_args!("{file}: {error} ({code})")),
     }
 }
 

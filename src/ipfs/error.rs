@@ -100,13 +100,13 @@ impl IpfsError {
     #[must_use]
     pub const fn public_text(&self) -> &'static str {
         match self {
-            Self::InvalidCid { .. } => "This content id is not valid.",
-            Self::UnsupportedCid { .. } => "This kind of content id is not supported.",
-            Self::InvalidProfile { .. } => "Something went wrong.",
-            Self::ContentMismatch { .. } => "The content is damaged. Please load it again.",
-            Self::Read(_) | Self::Unreadable { .. } => "The file could not be read.",
-            Self::DiskFull { .. } => "There is not enough space on this device.",
-            Self::CacheUnavailable { .. } => "The local cache cannot be used.",
+            Self::InvalidCid { .. } => "This content id is not valid",
+            Self::UnsupportedCid { .. } => "This kind of content id is not supported",
+            Self::InvalidProfile { .. } => "Something went wrong",
+            Self::ContentMismatch { .. } => "The content is damaged. Please load it again",
+            Self::Read(_) | Self::Unreadable { .. } => "The file could not be read",
+            Self::DiskFull { .. } => "There is not enough space on this device",
+            Self::CacheUnavailable { .. } => "The local cache cannot be used",
         }
     }
 

@@ -18,41 +18,32 @@
 //! Source: the write group of `LevelDB` (`DBImpl::BuildBatchGroup`), with an explicit hand-off.
 
 use std::{
-    collections::VecDeque,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     process,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
 use crate::{
     storage::{
         Backend, Engine, StoreError,
-        decide::{self, Fate, Job},
+        decide::{self, Job},
         engine::{Capabilities, Readers},
         pending::{Cell, Seat},
+        queue::{Batch, Entry, Gate, QUEUE_MAX, Queue, Task},
+        retry::Run,
     },
     time::World,
 };
 
-/// The most commands that may wait.
-pub const QUEUE_MAX: usize = 65_536;
-/// The most commands of one batch.
-pub const BATCH_MAX: usize = 512;
-/// The most bytes of one batch, by [`Command::size_bytes`](crate::storage::Command::size_bytes).
-pub const BATCH_BYTES_MAX: usize = 4 << 20;
-/// How often a batch that met contention is decided again.
-pub const RETRIES_MAX: u32 = 8;
-
 /// How soon work is done for which nobody waits.
 const TICK: Duration = Duration::from_millis(1);
+/// How rarely the worker looks while those who wait lead: each look takes from them.
+const TICK_MAX: Duration = Duration::from_millis(32);
 /// How many waiting commands are asked for a thread that would lead.
 const OFFERS_MAX: usize = 16;
-
-/// Work for whoever leads; without an engine it only says that the store is closed.
-type Task = Box<dyn FnOnce(Option<&mut dyn Engine>) + Send>;
 
 pub(crate) struct Combiner {
     queue: Mutex<Queue>,
@@ -64,46 +55,6 @@ pub(crate) struct Combiner {
     capabilities: Capabilities,
     world: Arc<dyn World>,
     process: u32,
-}
-
-struct Queue {
-    entries: VecDeque<Entry>,
-    leading: bool,
-    state: Gate,
-    worker: Worker,
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Gate {
-    Open,
-    Suspended,
-    Closed,
-}
-
-#[derive(Default)]
-struct Worker {
-    thread: Option<JoinHandle<()>>,
-    /// The lead was given to it.
-    lead: bool,
-    /// It looks after work that nobody waits for, every [`TICK`].
-    armed: bool,
-    /// Something was accepted since it looked.
-    touched: bool,
-}
-
-enum Entry {
-    Job(Box<dyn Job>),
-    /// Work that is done alone, by whoever leads.
-    Task(Task),
-    /// A thread that wants the lead for itself.
-    Turn(Arc<Cell<()>>),
-}
-
-enum Batch {
-    Nothing,
-    Jobs(Vec<Box<dyn Job>>),
-    Task(Task),
-    Given,
 }
 
 /// What a thread that wants an answer has to do.
@@ -145,14 +96,8 @@ impl Combiner {
     }
 
     fn around(engine: Box<dyn Engine>, world: Arc<dyn World>) -> Arc<Self> {
-        let queue = Queue {
-            entries: VecDeque::new(),
-            leading: false,
-            state: Gate::Open,
-            worker: Worker::default(),
-        };
         Arc::new(Self {
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue::new()),
             bell: Condvar::new(),
             calm: Condvar::new(),
             capabilities: engine.capabilities(),
@@ -305,7 +250,7 @@ impl Combiner {
             Batch::Jobs(jobs) => {
                 let mut run = Run { answers: Vec::with_capacity(jobs.len()), again: Vec::new() };
                 match self.engine().as_deref_mut() {
-                    Some(engine) => run.run(engine, self, jobs, 0),
+                    Some(engine) => run.run(engine, &*self.world, jobs, 0),
                     None => run.all(jobs, &StoreError::Closed),
                 }
                 let again = run.again.into_iter().rev().map(Entry::Job);
@@ -328,8 +273,11 @@ impl Combiner {
         let mut queue = self.lock();
         if queue.entries.is_empty() {
             queue.leading = false;
-            drop(queue);
-            self.calm.notify_all();
+            // Only a store that closes waits for this, and a bell costs a system call.
+            if queue.state == Gate::Closed {
+                drop(queue);
+                self.calm.notify_all();
+            }
             return;
         }
         if let Some(Entry::Turn(_)) = queue.entries.front() {
@@ -361,6 +309,7 @@ impl Combiner {
 
     /// The worker's life.
     fn work(self: Arc<Self>) {
+        let mut tick = TICK;
         loop {
             let mut queue = self.lock();
             loop {
@@ -373,17 +322,20 @@ impl Combiner {
                     return;
                 }
                 if !queue.worker.armed {
+                    tick = TICK;
                     queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
-                let slept = self.bell.wait_timeout(queue, TICK);
+                let slept = self.bell.wait_timeout(queue, tick);
                 let over;
                 (queue, over) = slept.unwrap_or_else(PoisonError::into_inner);
-                if over.timed_out() && !queue.leading && !queue.entries.is_empty() {
-                    queue.leading = true;
-                    queue.worker.lead = true;
-                }
                 if over.timed_out() {
+                    tick = TICK_MAX.min(tick * 2);
+                    if !queue.leading && !queue.entries.is_empty() {
+                        tick = TICK;
+                        queue.leading = true;
+                        queue.worker.lead = true;
+                    }
                     queue.worker.armed = std::mem::take(&mut queue.worker.touched);
                 }
             }
@@ -432,37 +384,6 @@ impl Combiner {
     }
 }
 
-impl Queue {
-    /// Takes what may be decided together from the front of the queue (**W1**, **W3**).
-    fn next_batch(&mut self) -> Batch {
-        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
-        let (mut bytes, mut background) = (0, false);
-        while let Some(Entry::Job(job)) = self.entries.front() {
-            bytes += job.size_bytes();
-            let full = jobs.len() == BATCH_MAX || bytes > BATCH_BYTES_MAX;
-            if !jobs.is_empty() && (full || (background && job.is_background())) {
-                return Batch::Jobs(jobs);
-            }
-            background |= job.is_background();
-            if let Some(Entry::Job(job)) = self.entries.pop_front() {
-                jobs.push(job);
-            }
-        }
-        if !jobs.is_empty() {
-            return Batch::Jobs(jobs);
-        }
-        match self.entries.pop_front() {
-            Some(Entry::Task(task)) => Batch::Task(task),
-            Some(Entry::Turn(seat)) => {
-                // The thread sleeps there until it has the lead, so it always takes it.
-                seat.offer_lead();
-                Batch::Given
-            }
-            Some(Entry::Job(_)) | None => Batch::Nothing,
-        }
-    }
-}
-
 /// The lead, held by a thread for work of its own.
 pub(crate) struct Turn {
     core: Arc<Combiner>,
@@ -479,70 +400,6 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.core.pass_on();
     }
-}
-
-/// The answers of a batch, collected before anybody is woken.
-struct Run {
-    answers: Vec<(Box<dyn Job>, Option<StoreError>)>,
-    again: Vec<Box<dyn Job>>,
-}
-
-impl Run {
-    fn run(
-        &mut self,
-        engine: &mut dyn Engine,
-        core: &Combiner,
-        mut jobs: Vec<Box<dyn Job>>,
-        attempt: u32,
-    ) {
-        let mut fates = Vec::new();
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            engine.transaction(&mut |tx| {
-                let decided = decide::batch(tx, &mut jobs, core.capabilities, &*core.world)?;
-                fates = decided.0;
-                Ok(decided.1)
-            })
-        }));
-        let done =
-            done.unwrap_or_else(|_| Err(StoreError::Backend("the engine panicked".to_owned())));
-        match done {
-            Ok(()) => {
-                for (job, fate) in jobs.into_iter().zip(fates) {
-                    match fate {
-                        Fate::Decided => self.answers.push((job, None)),
-                        Fate::Failed(fault) => self.answers.push((job, Some(fault))),
-                        Fate::Again => self.again.push(job),
-                    }
-                }
-            }
-            Err(fault) if fault.is_contention() && attempt < RETRIES_MAX => {
-                pause(attempt, core.world.random());
-                let rest = jobs.split_off(jobs.len().div_ceil(2));
-                self.run(engine, core, jobs, attempt + 1);
-                if !rest.is_empty() {
-                    self.run(engine, core, rest, attempt + 1);
-                }
-            }
-            // The outcome belongs to the whole batch, or nothing can be decided at all.
-            Err(fault @ (StoreError::Unknown(_) | StoreError::Closed)) => self.all(jobs, &fault),
-            Err(_) if jobs.len() > 1 => {
-                for job in jobs {
-                    self.run(engine, core, vec![job], attempt);
-                }
-            }
-            Err(fault) => self.all(jobs, &fault),
-        }
-    }
-
-    fn all(&mut self, jobs: Vec<Box<dyn Job>>, fault: &StoreError) {
-        self.answers.extend(jobs.into_iter().map(|job| (job, Some(fault.clone()))));
-    }
-}
-
-/// Lets others finish: up to 1, 2, 4, … 128 ms, at random so that two instances do not meet again.
-fn pause(attempt: u32, random: u64) {
-    let most_us = 1_000_u64 << attempt.min(7);
-    thread::sleep(Duration::from_micros(random % most_us));
 }
 
 impl fmt::Debug for Combiner {

@@ -223,37 +223,45 @@ fn lock(
         let mut asked = KeySet::new();
         let mut still = Vec::new();
         for i in curious {
+            // In the last round a command may name only what is known.
             let mut mine = KeySet::new();
-            if let Err(fault) = guarded(|| jobs[i].keys(&rows, &mut mine)) {
+            let names = if round == ROUNDS_MAX { &mut mine } else { &mut asked };
+            if let Err(fault) = guarded(|| jobs[i].keys(&rows, names)) {
                 fates[i] = Fate::Failed(fault);
                 rows.was_curious();
                 continue;
             }
             let looked = rows.was_curious();
-            if round == ROUNDS_MAX && !mine.beyond(&keys).is_empty() {
+            if !mine.beyond(&keys).is_empty() {
                 fates[i] = Fate::Failed(unsettled());
                 continue;
             }
             if looked || round > 0 {
                 still.push(i);
             }
-            asked.merge(mine);
         }
         curious = still;
-        let fresh = asked.beyond(&keys);
-        keys.merge(fresh.clone());
-        if fresh.is_empty() || (round == 0 && curious.is_empty() && !capabilities.exclusive) {
+        let fresh = if round == 0 { asked } else { asked.beyond(&keys) };
+        if fresh.is_empty() {
             break;
         }
-        discovered |= !curious.is_empty();
         if capabilities.exclusive {
             tx.load(&fresh, &mut rows)?;
             rows.close(&fresh);
-        } else {
-            let fresh = fresh.unlocked();
-            tx.load(&fresh, &mut rows)?;
-            rows.close(&fresh);
+            if curious.is_empty() {
+                break;
+            }
+            keys.merge(fresh);
+            continue;
         }
+        keys.merge(fresh.clone());
+        if round == 0 && curious.is_empty() {
+            break;
+        }
+        discovered |= !curious.is_empty();
+        let fresh = fresh.unlocked();
+        tx.load(&fresh, &mut rows)?;
+        rows.close(&fresh);
         if curious.is_empty() {
             break;
         }

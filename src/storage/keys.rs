@@ -155,6 +155,10 @@ impl KeySet {
 
     /// Adds everything that `other` asks for.
     pub(crate) fn merge(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
         for (id, hold) in other.rows {
             self.insert(id, hold);
         }

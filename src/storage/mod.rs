@@ -32,7 +32,9 @@ mod engine;
 mod error;
 mod keys;
 mod pending;
+mod queue;
 mod read;
+mod retry;
 mod rows;
 mod scan;
 mod store;
@@ -43,7 +45,6 @@ mod value;
 #[cfg(feature = "testing")]
 pub mod conformance;
 
-pub use combine::{BATCH_BYTES_MAX, BATCH_MAX, QUEUE_MAX, RETRIES_MAX};
 pub use command::Command;
 pub use engine::{
     Backend, Capabilities, Cell, Engine, EngineTx, Reader, Readers, Verdict, ViewRows, Work,
@@ -51,6 +52,8 @@ pub use engine::{
 pub use error::StoreError;
 pub use keys::{Hold, KeySet, RowId};
 pub use pending::Pending;
+pub use queue::{BATCH_BYTES_MAX, BATCH_MAX, QUEUE_MAX};
+pub use retry::RETRIES_MAX;
 pub use rows::{Rows, Write};
 pub use scan::{Cursor, PAGE_MAX, Page, Scan};
 pub use store::Store;

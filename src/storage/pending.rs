@@ -65,6 +65,8 @@ struct Inner<R> {
     sleeping: bool,
     /// It was given the lead.
     lead: bool,
+    /// A thread waits at the bell: ringing for nobody would still cost a system call.
+    waiting: bool,
 }
 
 enum State<R> {
@@ -135,6 +137,7 @@ impl<T, E: From<StoreError>> Pending<T, E> {
         }
         let deadline = Deadline::after(span);
         let mut inner = self.cell.lock();
+        inner.waiting = true;
         while matches!(inner.state, State::Waiting) && !deadline.is_over() {
             // Wait in slices: a condition variable refuses spans that overflow its clock.
             let slice = deadline.left().min(Duration::from_secs(3_600));
@@ -145,6 +148,7 @@ impl<T, E: From<StoreError>> Pending<T, E> {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+        inner.waiting = false;
         drop(inner);
         self.cell.take().ok_or(self)
     }
@@ -196,7 +200,7 @@ impl<T, E: From<StoreError>> Drop for Promise<T, E> {
 
 impl<R> Cell<R> {
     fn new(state: State<R>) -> Arc<Self> {
-        let inner = Inner { state, waker: None, sleeping: false, lead: false };
+        let inner = Inner { state, waker: None, sleeping: false, lead: false, waiting: false };
         Arc::new(Self { inner: Mutex::new(inner), bell: Condvar::new() })
     }
 
@@ -208,9 +212,11 @@ impl<R> Cell<R> {
     pub(crate) fn answer(&self, answer: R) {
         let mut inner = self.lock();
         inner.state = State::Done(answer);
-        let waker = inner.waker.take();
+        let (waker, waiting) = (inner.waker.take(), inner.waiting);
         drop(inner);
-        self.bell.notify_all();
+        if waiting {
+            self.bell.notify_all();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -230,9 +236,11 @@ impl<R> Cell<R> {
     /// Sleeps until there is an answer or the lead; true for the lead.
     pub(crate) fn sleep(&self) -> bool {
         let mut inner = self.lock();
+        inner.waiting = true;
         while matches!(inner.state, State::Waiting) && !inner.lead {
             inner = self.bell.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+        inner.waiting = false;
         inner.sleeping = false;
         std::mem::take(&mut inner.lead)
     }
@@ -266,8 +274,11 @@ impl<R> Seat for Cell<R> {
         if willing {
             inner.lead = true;
             inner.sleeping = false;
+            let waiting = inner.waiting;
             drop(inner);
-            self.bell.notify_all();
+            if waiting {
+                self.bell.notify_all();
+            }
         }
         willing
     }

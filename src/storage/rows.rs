@@ -254,8 +254,11 @@ impl Rows {
     /// Ends a load: what was asked for and not found is absent, what was owned may be written.
     pub(crate) fn close(&mut self, keys: &KeySet) {
         for (id, hold) in keys.rows() {
-            let slot = self.slots.entry(id.clone()).or_default();
-            slot.held |= hold == Hold::Own;
+            let held = hold == Hold::Own;
+            match self.slots.get_mut(id) {
+                Some(slot) => slot.held |= held,
+                None => drop(self.slots.insert(id.clone(), Slot { held, ..Slot::default() })),
+            }
         }
         let ranges: Vec<RowId> = keys.ranges().map(|(range, _)| range.clone()).collect();
         for range in ranges {

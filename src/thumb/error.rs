@@ -107,14 +107,14 @@ impl ThumbError {
     #[must_use]
     pub const fn public_text(&self) -> &'static str {
         match self {
-            Self::NotAnImage => "This file is not a picture.",
-            Self::Unsupported { .. } => "This kind of picture is not supported.",
-            Self::TooLarge { .. } => "This picture is too large.",
-            Self::Truncated { .. } => "This picture is incomplete. Please send it again.",
-            Self::Damaged { .. } => "This picture is damaged.",
-            Self::Unreadable { .. } => "The file could not be read.",
+            Self::NotAnImage => "This file is not a picture",
+            Self::Unsupported { .. } => "This kind of picture is not supported",
+            Self::TooLarge { .. } => "This picture is too large",
+            Self::Truncated { .. } => "This picture is incomplete. Please send it again",
+            Self::Damaged { .. } => "This picture is damaged",
+            Self::Unreadable { .. } => "The file could not be read",
             Self::OutOfMemory { .. } | Self::Internal { .. } => {
-                "Something went wrong. Please try again."
+                "Something went wrong. Please try again"
             }
         }
     }

@@ -53,6 +53,7 @@ use tx::{End, PgTx};
 pub struct Postgres {
     url: String,
     connector: Arc<dyn Connector>,
+    own_clock: bool,
 }
 
 impl Postgres {
@@ -62,7 +63,7 @@ impl Postgres {
     /// Without a `connect_timeout`, connecting is given up after 5 seconds.
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connector: Arc::new(ByTls(NoTls)) }
+        Self { url: url.into(), connector: Arc::new(ByTls(NoTls)), own_clock: false }
     }
 
     /// With encrypted connections, through a connector such as `tokio-postgres-rustls` or
@@ -77,6 +78,13 @@ impl Postgres {
         <T::TlsConnect as tokio_postgres::tls::TlsConnect<Socket>>::Future: Send,
     {
         Self { connector: Arc::new(ByTls(connector)), ..self }
+    }
+
+    /// With the time of this process's [`World`](crate::World) instead of the database's, for
+    /// simulations and tests. Several instances then agree only as well as their clocks do.
+    #[must_use]
+    pub fn own_clock(self) -> Self {
+        Self { own_clock: true, ..self }
     }
 
     fn config(&self) -> Result<Config, StoreError> {
@@ -128,8 +136,9 @@ impl Engine for PgEngine {
     fn transaction(&mut self, work: &mut Work<'_>) -> Result<(), StoreError> {
         // A connection that died while nobody used it is found out by the first flight.
         let mut kept = self.session.is_some();
+        let own_clock = self.options.own_clock;
         loop {
-            let mut tx = PgTx::on(self.session()?);
+            let mut tx = PgTx::on(self.session()?, own_clock);
             let end = match work(&mut tx) {
                 Ok(Verdict::Commit) => tx.commit(),
                 Ok(Verdict::Rollback) => {

@@ -27,6 +27,8 @@ pub(super) enum End {
 pub(super) struct PgTx<'s> {
     session: &'s mut Session,
     begun: bool,
+    /// Decisions take this process's time.
+    own_clock: bool,
     now: Option<Timestamp>,
     /// The transaction's id, once it has one: what to ask for if the commit's answer is lost.
     xid: Option<String>,
@@ -34,8 +36,8 @@ pub(super) struct PgTx<'s> {
 }
 
 impl<'s> PgTx<'s> {
-    pub(super) fn on(session: &'s mut Session) -> Self {
-        Self { session, begun: false, now: None, xid: None, changes: Vec::new() }
+    pub(super) fn on(session: &'s mut Session, own_clock: bool) -> Self {
+        Self { session, begun: false, own_clock, now: None, xid: None, changes: Vec::new() }
     }
 
     /// Sends the changes and COMMIT. After a failed statement the server answers COMMIT by rolling
@@ -117,7 +119,7 @@ impl EngineTx for PgTx<'_> {
     }
 
     fn now(&self) -> Option<Timestamp> {
-        self.now
+        self.now.filter(|_| !self.own_clock)
     }
 }
 

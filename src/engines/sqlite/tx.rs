@@ -1,5 +1,11 @@
 //! A write transaction: rows in, rows out.
 
+use std::{
+    collections::BTreeMap,
+    ptr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
 use rusqlite::{
     CachedStatement, Connection, ToSql,
     types::{ToSqlOutput, ValueRef},
@@ -45,7 +51,7 @@ pub(super) struct SqlTx<'c>(pub(super) &'c Connection);
 
 impl EngineTx for SqlTx<'_> {
     fn load(&mut self, keys: &KeySet, rows: &mut Rows) -> Result<(), StoreError> {
-        let mut select = Statement::new(self.0, sql::select);
+        let mut select = Statement::new(self.0, &SELECT);
         for (id, _) in keys.rows() {
             let statement = select.of(id.table)?;
             let found = query(statement, id.table, &id.key).map_err(|e| fault(&e))?;
@@ -66,9 +72,9 @@ impl EngineTx for SqlTx<'_> {
     }
 
     fn apply(&mut self, rows: &Rows) -> Result<(), StoreError> {
-        let mut insert = Statement::new(self.0, sql::insert);
-        let mut update = Statement::new(self.0, sql::update);
-        let mut delete = Statement::new(self.0, sql::delete);
+        let mut insert = Statement::new(self.0, &INSERT);
+        let mut update = Statement::new(self.0, &UPDATE);
+        let mut delete = Statement::new(self.0, &DELETE);
         for (table, write) in rows.writes() {
             let (statement, values) = match &write {
                 Write::Insert(row) => (insert.of(table)?, row),
@@ -85,23 +91,52 @@ impl EngineTx for SqlTx<'_> {
     }
 }
 
+static SELECT: Texts = Texts::new(sql::select);
+static INSERT: Texts = Texts::new(sql::insert);
+static UPDATE: Texts = Texts::new(sql::update);
+static DELETE: Texts = Texts::new(sql::delete);
+
+/// The texts of one kind of statement, each made when its table is first met: made anew for every
+/// batch, they would take a tenth of a lone command's time.
+struct Texts {
+    make: fn(&Table, Dialect) -> String,
+    /// By the address of the table's description, of which there is one.
+    made: RwLock<BTreeMap<usize, Arc<str>>>,
+}
+
+impl Texts {
+    const fn new(make: fn(&Table, Dialect) -> String) -> Self {
+        Self { make, made: RwLock::new(BTreeMap::new()) }
+    }
+
+    fn of(&self, table: &'static Table) -> Arc<str> {
+        let address = ptr::from_ref(table).addr();
+        let known = self.made.read().unwrap_or_else(PoisonError::into_inner).get(&address).cloned();
+        known.unwrap_or_else(|| {
+            let text: Arc<str> = (self.make)(table, Dialect::Sqlite).into();
+            let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
+            made.entry(address).or_insert(text).clone()
+        })
+    }
+}
+
 /// The statement of one kind for the table at hand. Rows come ordered by table, so one compiled
 /// statement serves many rows in turn.
 struct Statement<'c> {
     connection: &'c Connection,
-    text: fn(&Table, Dialect) -> String,
+    texts: &'static Texts,
     current: Option<(&'static Table, CachedStatement<'c>)>,
 }
 
 impl<'c> Statement<'c> {
-    fn new(connection: &'c Connection, text: fn(&Table, Dialect) -> String) -> Self {
-        Self { connection, text, current: None }
+    fn new(connection: &'c Connection, texts: &'static Texts) -> Self {
+        Self { connection, texts, current: None }
     }
 
     fn of(&mut self, table: &'static Table) -> Result<&mut CachedStatement<'c>, StoreError> {
-        let fits = self.current.as_ref().is_some_and(|(known, _)| std::ptr::eq(*known, table));
+        let fits = self.current.as_ref().is_some_and(|(known, _)| ptr::eq(*known, table));
         if !fits {
-            let text = (self.text)(table, Dialect::Sqlite);
+            let text = self.texts.of(table);
             let statement = self.connection.prepare_cached(&text).map_err(|e| fault(&e))?;
             self.current = Some((table, statement));
         }

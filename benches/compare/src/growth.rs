@@ -1,0 +1,119 @@
+//! Growth: what beginning an upload costs when there are many already.
+//!
+//! Two stores, one with few uploads and one with many, begin more in turns. Counted is processor
+//! time of the whole process, because whoever leads decides for all: the disk's speed stays out.
+
+use std::{path::Path, time::Duration};
+
+use finalmile::{
+    AccountId, Actor, Credits, Error, FinalMile,
+    engines::Sqlite,
+    ledger::{Money, Purchase},
+    limit::Policy,
+};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{
+    args::Args,
+    report::{Bar, Report, Row, Unit},
+    rounds::Runs,
+};
+
+/// How many accounts share the uploads.
+const ACCOUNTS: u64 = 1_000;
+/// How many uploads begin before anybody waits.
+const CHUNK: u64 = 512;
+/// The store with few uploads.
+const FEW: u64 = 1_000;
+/// The store with many; fewer for a quick look.
+const MANY: [u64; 2] = [1_000_000, 50_000];
+
+/// The row of beginning an upload.
+///
+/// # Errors
+///
+/// Whatever a store answers.
+pub fn begin_upload(args: &Args, report: &mut Report, parent: &str) -> Result<(), Error> {
+    let many = MANY[usize::from(args.quick)];
+    let figure = format!("`begin`, CPU at {many} uploads");
+    if !args.wants(&figure) {
+        return Ok(());
+    }
+    let place = tempfile::tempdir_in(parent).expect("a folder can be made");
+    let mut sides = [
+        Uploads::filled(&place.path().join("many.db"), many)?,
+        Uploads::filled(&place.path().join("few.db"), FEW)?,
+    ];
+    let mut runs = [Runs::default(), Runs::default()];
+    for _ in 0..args.pace().rounds {
+        for (side, runs) in sides.iter_mut().zip(&mut runs) {
+            let before = cpu();
+            side.begin(CHUNK)?;
+            let micros = (cpu() - before).as_secs_f64() * 1e6;
+            runs.push(micros / f64::from(u16::try_from(CHUNK).unwrap_or(u16::MAX)));
+            runs.ops += CHUNK;
+        }
+    }
+    let (rival, bar) = (format!("the same at {FEW}"), Bar::AtMost(2.0));
+    report.row(&Row { figure, rival, unit: Unit::CpuMicros, runs, bar });
+    Ok(())
+}
+
+/// A store whose accounts have begun that many uploads.
+struct Uploads {
+    fm: FinalMile,
+    accounts: Vec<AccountId>,
+    begun: u64,
+}
+
+impl Uploads {
+    fn filled(path: &Path, count: u64) -> Result<Self, Error> {
+        let fm = FinalMile::builder(Sqlite::file(path)).open()?;
+        // Nobody is limited here: what is measured is a begin that happens.
+        let limit = Policy::greedy("begin-upload".parse()?, 1_000_000_000, Duration::from_secs(1))?;
+        drop(fm.admin(Actor::new("bench")?).configure(limit).wait()?);
+        let mut accounts = Vec::new();
+        for n in 0..ACCOUNTS {
+            let account = AccountId::new(format!("account-{n}"))?;
+            let purchase = Purchase {
+                account: account.clone(),
+                credits: Credits::new(1_000_000),
+                provider: "bench".parse()?,
+                reference: format!("purchase-{n}").parse()?,
+                paid: Money::minor(499, "usd")?,
+                metadata: std::collections::BTreeMap::default(),
+            };
+            drop(fm.ledger().add_credits(purchase).wait()?);
+            accounts.push(account);
+        }
+        let mut uploads = Self { fm, accounts, begun: 0 };
+        uploads.begin(count)?;
+        Ok(uploads)
+    }
+
+    /// Begins that many more, each under a fresh key, and checks each answer.
+    fn begin(&mut self, count: u64) -> Result<(), Error> {
+        let end = self.begun + count;
+        while self.begun < end {
+            let chunk = CHUNK.min(end - self.begun);
+            let mut pending = Vec::new();
+            for n in self.begun..self.begun + chunk {
+                let account = usize::try_from(n % ACCOUNTS).unwrap_or_default();
+                let key = format!("upload-{n:012}").parse()?;
+                pending.push(self.fm.uploads().begin(&self.accounts[account], 1, &key));
+            }
+            for pending in pending {
+                assert!(!pending.wait()?.replayed, "every key is fresh");
+            }
+            self.begun += chunk;
+        }
+        Ok(())
+    }
+}
+
+/// Processor time of this process so far.
+fn cpu() -> Duration {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
+}

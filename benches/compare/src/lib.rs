@@ -1,0 +1,25 @@
+//! finalmile measured beside its rivals, in one interleaved run.
+//!
+//! ```text
+//! cargo bench -p finalmile-compare --bench storage [-- [--quick] [--write] [ROW…]]
+//! cargo bench -p finalmile-compare --features postgres --bench postgres [-- …]
+//! ```
+//!
+//! Both sides do the same [`transfer`] on the same tables, in turns (ours, rival, ours, rival), and
+//! afterwards every balance is compared with a model, so a side that did nothing fails. Only ratios
+//! of medians count; a run whose rival disagrees with itself by more than 10 % says that it was
+//! noisy. Rivals live here so that they are nobody's dependency.
+
+#![allow(clippy::exhaustive_enums, reason = "nobody depends on this crate")]
+#![allow(clippy::float_arithmetic, reason = "ratios and medians are fractions")]
+#![allow(clippy::missing_panics_doc, reason = "a bench that meets a failure ends there")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
+
+pub mod args;
+pub mod callers;
+pub mod group_commit;
+pub mod growth;
+pub mod report;
+pub mod rivals;
+pub mod rounds;
+pub mod transfer;

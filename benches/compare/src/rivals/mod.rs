@@ -1,0 +1,9 @@
+//! Rivals: what one would write without the library, as well as it can be written.
+
+pub mod by_hand;
+pub mod mutex;
+#[cfg(feature = "postgres")]
+pub mod one_statement;
+#[cfg(feature = "postgres")]
+pub mod seven_trips;
+pub mod spawn_blocking;
