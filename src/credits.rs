@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn cr2_every_started_hundredth_of_a_mebibyte_costs_one_credit() {
-        for (bytes, credits) in [(0, 0), (1, 1), (10_485, 1), (10_486, 2), (20_971, 2), (20_972, 3)] {
+        for (bytes, credits) in [(0, 0), (1, 1), (10_485, 1), (10_486, 2), (20_971, 2), (20_972, 3)]
+        {
             assert_eq!(Credits::for_bytes(bytes), Credits::new(credits), "{bytes}");
         }
         assert_eq!(Credits::for_bytes(u64::MAX), Credits::new(1_759_218_604_441_600));

@@ -10,10 +10,7 @@
 
 use std::num::NonZeroU64;
 
-use crate::{
-    AccountId, Credits, EndpointName, Timestamp, UploadId,
-    storage::StoreError,
-};
+use crate::{AccountId, Credits, EndpointName, Timestamp, UploadId, storage::StoreError};
 
 /// Why an operation did not happen.
 ///
@@ -137,7 +134,6 @@ pub enum Refusal {
 /// What a client may see, and the only form that is sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[expect(clippy::exhaustive_structs, reason = "a client sees these two and never more")]
 pub struct PublicError {
     /// One friendly sentence, without any detail.
     pub error: &'static str,
@@ -166,7 +162,9 @@ impl Refusal {
             Self::InsufficientCredits { .. } => {
                 ("STORAGE_LIMIT_REACHED", 403, "Storage limit reached")
             }
-            Self::Conflict { .. } => ("IDEMPOTENCY_CONFLICT", 409, "Already used for another request"),
+            Self::Conflict { .. } => {
+                ("IDEMPOTENCY_CONFLICT", 409, "Already used for another request")
+            }
             Self::UploadUnknown { .. } => ("UPLOAD_NOT_FOUND", 404, "Upload not found"),
             Self::UploadEnded { .. } => ("UPLOAD_NOT_PENDING", 409, "The upload has already ended"),
             Self::ReservationUnknown { .. } => {
@@ -200,9 +198,21 @@ impl Error {
             Self::Store(StoreError::Busy(_) | StoreError::Closed) => 503,
             Self::Store(_) => 500,
             #[cfg(feature = "thumb")]
-            Self::Thumb(error) => if error.is_retryable() { 503 } else { 422 },
+            Self::Thumb(error) => {
+                if error.is_retryable() {
+                    503
+                } else {
+                    422
+                }
+            }
             #[cfg(feature = "ipfs")]
-            Self::Ipfs(error) => if error.is_retryable() { 503 } else { 422 },
+            Self::Ipfs(error) => {
+                if error.is_retryable() {
+                    503
+                } else {
+                    422
+                }
+            }
         }
     }
 
@@ -244,20 +254,141 @@ impl Error {
         let user_id = user_id.map(AccountId::as_str);
         let code = self.code();
         match self {
-            Self::Refused(Refusal::InsufficientCredits { needed, available, .. }) => tracing::warn!(
-                service, user_id, code, required_credits = needed.get(),
-                available_credits = available.get(), action = "quota_exceeded", "{self}"
-            ),
+            Self::Refused(Refusal::InsufficientCredits { needed, available, .. }) => {
+                tracing::warn!(
+                    service,
+                    user_id,
+                    code,
+                    required_credits = needed.get(),
+                    available_credits = available.get(),
+                    action = "quota_exceeded",
+                    "{self}"
+                );
+            }
             Self::Refused(Refusal::RateLimited { endpoint, retry_after_ms, .. }) => tracing::warn!(
-                service, user_id, code, endpoint = endpoint.as_str(),
-                retry_after_ms = retry_after_ms.map(NonZeroU64::get), action = "rate_limited",
+                service,
+                user_id,
+                code,
+                endpoint = endpoint.as_str(),
+                retry_after_ms = retry_after_ms.map(NonZeroU64::get),
+                action = "rate_limited",
                 "{self}"
             ),
             Self::Refused(Refusal::AccountFrozen { .. }) => {
                 tracing::warn!(service, user_id, code, action = "account_frozen", "{self}");
             }
-            Self::Refused(_) => tracing::warn!(service, user_id, code, action = "refused", "{self}"),
+            Self::Refused(_) => {
+                tracing::warn!(service, user_id, code, action = "refused", "{self}");
+            }
             _ => tracing::error!(service, user_id, code, action = "fault", "{self}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each refusal, full of what must not get out.
+    fn refusals() -> Vec<Refusal> {
+        let account = AccountId::new("secret-account").unwrap();
+        let endpoint = EndpointName::new("secret-endpoint").unwrap();
+        let upload = UploadId::from_bytes([0x5E; 16]);
+        let all = vec![
+            Refusal::Invalid { field: "secret-field", why: "secret-why" },
+            Refusal::Unauthorized,
+            Refusal::AccountUnknown { account: account.clone() },
+            Refusal::AccountFrozen {
+                account: account.clone(),
+                reason: "secret-reason".to_owned(),
+                until: Some(Timestamp::from_millis(770_077)),
+            },
+            Refusal::RateLimited {
+                key: "secret-key".to_owned(),
+                endpoint: endpoint.clone(),
+                retry_after_ms: NonZeroU64::new(770_077),
+            },
+            Refusal::EndpointUnknown { endpoint },
+            Refusal::InsufficientCredits {
+                account: account.clone(),
+                needed: Credits::new(770_077),
+                available: Credits::new(770_077),
+            },
+            Refusal::Conflict { what: "secret-what", field: "secret-field" },
+            Refusal::UploadUnknown { upload },
+            Refusal::UploadEnded { upload, status: "secret-status" },
+            Refusal::ReservationUnknown { account },
+            Refusal::ReservationEnded { state: "secret-state" },
+        ];
+        // A new variant fails to compile here, and then belongs into the list above.
+        let count = |refusal: &Refusal| match refusal {
+            Refusal::Invalid { .. }
+            | Refusal::Unauthorized
+            | Refusal::AccountUnknown { .. }
+            | Refusal::AccountFrozen { .. }
+            | Refusal::RateLimited { .. }
+            | Refusal::EndpointUnknown { .. }
+            | Refusal::InsufficientCredits { .. }
+            | Refusal::Conflict { .. }
+            | Refusal::UploadUnknown { .. }
+            | Refusal::UploadEnded { .. }
+            | Refusal::ReservationUnknown { .. }
+            | Refusal::ReservationEnded { .. } => 1,
+        };
+        assert_eq!(all.iter().map(count).sum::<usize>(), 12);
+        all
+    }
+
+    fn faults() -> Vec<StoreError> {
+        let secret = || "secret-detail 770077".to_owned();
+        vec![
+            StoreError::Busy(secret()),
+            StoreError::Conflict(secret()),
+            StoreError::Closed,
+            StoreError::Full(secret()),
+            StoreError::Unknown(secret()),
+            StoreError::Schema(secret()),
+            StoreError::Corrupt(secret()),
+            StoreError::Backend(secret()),
+        ]
+    }
+
+    #[test]
+    fn x1_what_a_client_sees_holds_no_detail() {
+        let errors = refusals().into_iter().map(Error::from);
+        for error in errors.chain(faults().into_iter().map(Error::from)) {
+            let seen = error.public().to_json();
+            for detail in ["secret", "770", "5e5e", "{", "}"] {
+                let inner = seen.trim_start_matches('{').trim_end_matches('}');
+                assert!(!inner.contains(detail), "{seen}");
+            }
+            let code = error.code();
+            assert!(code.chars().all(|c| c.is_ascii_uppercase() || c == '_'), "{code}");
+            assert!((400..600).contains(&error.http_status()));
+        }
+    }
+
+    #[test]
+    fn the_documents_codes_have_their_statuses() {
+        let face = |refusal: &Refusal| (refusal.face().0, refusal.face().1);
+        let faces: Vec<_> = refusals().iter().map(face).collect();
+        for expected in [
+            ("UNAUTHORIZED", 401),
+            ("RATE_LIMIT_EXCEEDED", 429),
+            ("ACCOUNT_FROZEN", 403),
+            ("STORAGE_LIMIT_REACHED", 403),
+        ] {
+            assert!(faces.contains(&expected), "{expected:?}");
+        }
+        let internal = Error::from(StoreError::Backend(String::new()));
+        assert_eq!((internal.code(), internal.http_status()), ("INTERNAL_ERROR", 500));
+    }
+
+    #[test]
+    fn two_refusals_never_share_a_code() {
+        let mut codes: Vec<_> = refusals().iter().map(Refusal::code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), refusals().len());
     }
 }

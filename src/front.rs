@@ -7,7 +7,7 @@ use crate::{
     ledger::Ledger,
     limit::{Limiter, Seed, policy},
     schema,
-    storage::{Backend, Command, Pending, Schema, Store, StoreError},
+    storage::{Backend, Command, Pending, Store, StoreError},
     upload::Uploads,
 };
 
@@ -38,7 +38,7 @@ pub struct FinalMile {
 
 /// Prepares a [`FinalMile`].
 pub struct Builder {
-    backend: Box<dyn FnOnce(Arc<dyn World>, &[Schema]) -> Result<Store, StoreError>>,
+    backend: Box<dyn Backend>,
     world: Arc<dyn World>,
 }
 
@@ -47,7 +47,6 @@ impl FinalMile {
     /// `Memory::new()`, or an engine of the host's own.
     #[must_use]
     pub fn builder(backend: impl Backend) -> Builder {
-        let backend = move |world, schemas: &[Schema]| Store::open(backend, world, schemas);
         Builder { backend: Box::new(backend), world: Arc::new(SystemWorld) }
     }
 
@@ -151,7 +150,7 @@ impl Builder {
     /// [`StoreError::Corrupt`] for a file that is no database, [`StoreError::Schema`] for one of a
     /// newer version, and whatever hinders the connection.
     pub fn open(self) -> Result<FinalMile, Error> {
-        let opened = (self.backend)(self.world, &[schema::CORE]).and_then(|store| {
+        let opened = Store::open(self.backend, self.world, &[schema::CORE]).and_then(|store| {
             store.submit(Seed(policy::defaults())).wait()?;
             Ok(FinalMile { store })
         });

@@ -15,12 +15,12 @@ use std::{thread, time::Duration};
 use crate::{
     Error, FinalMile,
     ledger::{
-        Reservation,
+        Reservation, ReservationState,
         reservation::{End, EndReservation},
     },
     storage::{Command, Cursor, KeySet, Page, Pending, Record, Rows, Scan, Store, StoreError},
     time::{Deadline, Timestamp},
-    upload::{AbandonUpload, UPLOAD_TTL, Upload, UploadEvent},
+    upload::{AbandonUpload, UPLOAD_TTL, Upload, UploadEvent, UploadStatus},
 };
 
 /// How many items one chunk changes: a longer one would make live writers wait for it.
@@ -84,14 +84,24 @@ trait Expiry: Command {
 
 impl Expiry for AbandonUpload {
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
+        let id = (self.account.clone(), self.upload);
+        let is_pending = |rows: &Rows| {
+            rows.get::<Upload>(&id).is_some_and(|upload| upload.status == UploadStatus::Pending)
+        };
+        let was_pending = is_pending(rows);
         let done = rows.attempt(|rows| self.decide(rows, now));
-        done.is_ok_and(|upload| upload.completed_at == Some(now))
+        done.is_ok() && was_pending && !is_pending(rows)
     }
 }
 
 impl Expiry for EndReservation {
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
-        self.decide(rows, now).is_ok_and(|held| held.ended_at == Some(now))
+        let id = (self.account.clone(), self.id);
+        let is_pending = |rows: &Rows| {
+            rows.get::<Reservation>(&id).is_some_and(|held| held.state == ReservationState::Pending)
+        };
+        let was_pending = is_pending(rows);
+        self.decide(rows, now).is_ok() && was_pending && !is_pending(rows)
     }
 }
 

@@ -74,7 +74,6 @@ pub trait World: fmt::Debug + Send + Sync {
 
 /// The machine's clock and the operating system's random numbers.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
 pub struct SystemWorld;
 
 impl World for SystemWorld {

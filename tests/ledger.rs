@@ -27,7 +27,11 @@ fn l1_a_balance_is_the_sum_of_its_entries() {
     let story: Vec<_> = entries.iter().map(|e| (e.kind, e.amount.get(), e.balance.get())).collect();
     assert_eq!(
         story,
-        [(EntryKind::Settle, -123, 954), (EntryKind::Purchase, 77, 1_077), (EntryKind::Purchase, 1_000, 1_000)]
+        [
+            (EntryKind::Settle, -123, 954),
+            (EntryKind::Purchase, 77, 1_077),
+            (EntryKind::Purchase, 1_000, 1_000)
+        ]
     );
 }
 
@@ -79,7 +83,7 @@ fn l4_other_content_under_one_reference_is_a_conflict_that_names_the_field() {
         ("account", Purchase { account: bob, ..one.clone() }),
         ("credits", Purchase { credits: Credits::new(6), ..one.clone() }),
         ("amount", Purchase { paid: Money::minor(500, "usd").unwrap(), ..one.clone() }),
-        ("currency", Purchase { paid: Money::minor(499, "eur").unwrap(), ..one.clone() }),
+        ("currency", Purchase { paid: Money::minor(499, "eur").unwrap(), ..one }),
     ] {
         let refused = world.fm.ledger().add_credits(other).wait().unwrap_err();
         let what = "payment reference";

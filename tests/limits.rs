@@ -34,8 +34,17 @@ fn the_documents_limits_are_there_from_the_start() {
     let names: Vec<_> = policies.iter().map(|policy| policy.endpoint().as_str()).collect();
     assert_eq!(
         names,
-        ["admin_crud", "api_general", "begin-upload", "content_access", "feed", "finalize-upload",
-         "search", "stripe_webhook", "user_auth"]
+        [
+            "admin_crud",
+            "api_general",
+            "begin-upload",
+            "content_access",
+            "feed",
+            "finalize-upload",
+            "search",
+            "stripe_webhook",
+            "user_auth"
+        ]
     );
     assert_eq!(code(world.fm.limiter().endpoint("nowhere")), "ENDPOINT_NOT_FOUND");
 }

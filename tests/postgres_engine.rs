@@ -137,7 +137,7 @@ fn open(url: &str) -> Store {
 }
 
 fn try_open(url: &str) -> Result<Store, StoreError> {
-    Store::open(Postgres::url(url), Arc::new(SystemWorld::default()), &[SCHEMA])
+    Store::open(Postgres::url(url), Arc::new(SystemWorld), &[SCHEMA])
 }
 
 /// A command made of two closures.

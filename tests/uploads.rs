@@ -42,7 +42,8 @@ fn u1_a_feed_shows_the_smallest_picture_there_is_and_never_a_video() {
 #[test]
 fn u2_the_same_key_and_size_give_the_same_upload_and_take_no_token() {
     let world = World::new();
-    let two_an_hour = Policy::window("begin-upload".parse().unwrap(), 2, Duration::from_secs(3_600));
+    let two_an_hour =
+        Policy::window("begin-upload".parse().unwrap(), 2, Duration::from_secs(3_600));
     world.admin().configure(two_an_hour.unwrap()).wait().unwrap();
     let begin = |size, name| world.fm.uploads().begin(&world.ada, size, &key(name)).wait();
     let first = begin(MIB, "a").unwrap();
@@ -170,7 +171,8 @@ fn a_thousand_items_come_in_pages_of_twenty_newest_first() {
     let world = World::new();
     let all = Policy::window("begin-upload".parse().unwrap(), 10_000, Duration::from_secs(3_600));
     world.admin().configure(all.unwrap()).wait().unwrap();
-    let all = Policy::window("finalize-upload".parse().unwrap(), 10_000, Duration::from_secs(3_600));
+    let all =
+        Policy::window("finalize-upload".parse().unwrap(), 10_000, Duration::from_secs(3_600));
     world.admin().configure(all.unwrap()).wait().unwrap();
     for i in 0..105 {
         world.clock.advance(Duration::from_millis(5));
@@ -196,7 +198,8 @@ fn the_commands_run_together_in_one_transaction() {
     let world = World::new();
     let begun = world.fm.uploads().begin(&world.ada, MIB, &key("a")).wait().unwrap();
     let finalize = |upload, share_id: u8| {
-        let (id, transfer) = (ShareId::from_bytes([share_id; 16]), TransferId::from_bytes([share_id; 16]));
+        let (id, transfer) =
+            (ShareId::from_bytes([share_id; 16]), TransferId::from_bytes([share_id; 16]));
         FinalizeUpload::new(&world.ada, upload, share('a'), id, transfer).unwrap()
     };
     let both = vec![finalize(begun.upload_id, 1), finalize(UploadId::from_bytes([9; 16]), 2)];

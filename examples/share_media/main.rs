@@ -115,7 +115,11 @@ fn share_all(options: &Options) -> bool {
 /// The photos that were named, or some of our own.
 fn photos(options: &Options) -> std::io::Result<Vec<PathBuf>> {
     fs::create_dir_all(&options.out)?;
-    if options.photos.is_empty() { samples::render(&options.out) } else { Ok(options.photos.clone()) }
+    if options.photos.is_empty() {
+        samples::render(&options.out)
+    } else {
+        Ok(options.photos.clone())
+    }
 }
 
 /// A bar on a terminal, nothing elsewhere: the lines of the report are then enough.
@@ -169,7 +173,11 @@ impl Desk {
                 account: account.clone(),
                 credits: WELCOME.max(Credits::new(needed)),
                 provider: "demo".parse()?,
-                reference: format!("welcome-{account}").chars().take(255).collect::<String>().parse()?,
+                reference: format!("welcome-{account}")
+                    .chars()
+                    .take(255)
+                    .collect::<String>()
+                    .parse()?,
                 paid: Money::minor(0, "usd")?,
                 metadata: BTreeMap::new(),
             };

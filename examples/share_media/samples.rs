@@ -13,10 +13,12 @@ pub(crate) fn render(out: &Path) -> io::Result<Vec<PathBuf>> {
     let folder = out.join("photos");
     fs::create_dir_all(&folder)?;
     let mut paths = Vec::new();
-    for (name, width, height, hour) in
-        [("sunrise", 1600, 1200, 40), ("noon", 900, 1400, 120), ("panorama", 2400, 600, 200),
-         ("stamp", 240, 180, 90)]
-    {
+    for (name, width, height, hour) in [
+        ("sunrise", 1600, 1200, 40),
+        ("noon", 900, 1400, 120),
+        ("panorama", 2400, 600, 200),
+        ("stamp", 240, 180, 90),
+    ] {
         let path = folder.join(format!("{name}.jpg"));
         save(&path, |path| hills(width, height, hour).save_with_format(path, ImageFormat::Jpeg))?;
         paths.push(path);
@@ -40,7 +42,9 @@ fn hills(width: u32, height: u32, hour: u32) -> RgbImage {
             let at = (x + row * 371 + hour * 7) % period;
             at.min(period - at) * size / period
         };
-        height * (3 + row) / 8 + wave(width / 2 + 1, height / 3) / 2 + wave(width / 7 + 1, height / 9)
+        height * (3 + row) / 8
+            + wave(width / 2 + 1, height / 3) / 2
+            + wave(width / 7 + 1, height / 9)
     };
     RgbImage::from_fn(width, height, |x, y| {
         let row = (0..3).rev().find(|row| y > level(x, *row));

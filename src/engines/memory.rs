@@ -114,11 +114,10 @@ impl EngineTx for Open<'_> {
         let tables = self.memory.tables.read().unwrap_or_else(PoisonError::into_inner);
         for (table, write) in rows.writes() {
             let content = tables.get(table.name).ok_or_else(|| unknown(table))?;
-            if let Write::Insert(row) = &write {
-                if content.rows.contains_key(&row[..table.key_len]) {
+            if let Write::Insert(row) = &write
+                && content.rows.contains_key(&row[..table.key_len]) {
                     return Err(StoreError::Conflict(format!("{}: the row exists", table.name)));
                 }
-            }
             self.writes.push((table, write));
         }
         Ok(())
@@ -162,7 +161,8 @@ fn page<'m, V>(map: &'m BTreeMap<Key, V>, scan: &Scan) -> Vec<&'m V> {
     let within = |(at, _): &(&Key, &V)| at.starts_with(&scan.prefix);
     let values = |(_, value)| value;
     if !scan.descending {
-        let start = scan.after.clone().map_or(Bound::Included(scan.prefix.clone()), Bound::Excluded);
+        let start =
+            scan.after.clone().map_or(Bound::Included(scan.prefix.clone()), Bound::Excluded);
         let ahead = map.range((start, Bound::Unbounded));
         return ahead.take_while(within).take(scan.limit).map(values).collect();
     }
@@ -189,8 +189,7 @@ fn beyond(prefix: &Key) -> Option<Key> {
 
 /// Where a row stands in each index that holds it.
 fn positions(table: &'static Table, row: &[Value]) -> Vec<(&'static str, Key)> {
-    let admitted =
-        |index: &&Index| index.only.is_none_or(|only| table.admits(only, row));
+    let admitted = |index: &&Index| index.only.is_none_or(|only| table.admits(only, row));
     let at = |index: &Index| table.order(Some(index)).iter().map(|i| row[*i].clone()).collect();
     table.indexes.iter().filter(admitted).map(|index| (index.name, at(index))).collect()
 }

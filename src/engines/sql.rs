@@ -66,7 +66,9 @@ pub(crate) fn update(table: &Table, dialect: Dialect) -> String {
     let names = columns(table);
     let (key, rest) = names.split_at(table.key_len);
     // A table of nothing but a key still needs an assignment.
-    let set = if rest.is_empty() { dialect.equal(&key[..1], 1) } else {
+    let set = if rest.is_empty() {
+        dialect.equal(&key[..1], 1)
+    } else {
         dialect.equal(rest, table.key_len + 1).replace(" AND ", ", ")
     };
     format!("UPDATE {} SET {set} WHERE {}", table.name, dialect.equal(key, 1))

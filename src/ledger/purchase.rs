@@ -51,7 +51,6 @@ impl Money {
 
 /// Credits that were paid for: the first seed of every balance.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "the caller fills in every field")]
 pub struct Purchase {
     /// Who receives them. The account is opened if it is the first time.
     pub account: AccountId,
@@ -154,7 +153,10 @@ impl AddCredits {
         }
         let known = |key: &String| METADATA_KEYS.contains(&key.as_str());
         if !purchase.metadata.keys().all(known) {
-            return Err(Refusal::Invalid { field: "metadata", why: "a key is not one that is kept" });
+            return Err(Refusal::Invalid {
+                field: "metadata",
+                why: "a key is not one that is kept",
+            });
         }
         let metadata = serde_json::json!(purchase.metadata).to_string();
         if metadata.len() > 4_096 || metadata.contains("\\u0000") {

@@ -145,13 +145,12 @@ pub(crate) fn end(
     let reserved = account.reserved.minus(held.amount).unwrap_or_default();
     let account = Account { reserved, version: account.version + 1, ..account };
     rows.put(account.clone());
-    if let End::Settle { kind, transfer, .. } = end {
-        if spend > Credits::ZERO {
+    if let End::Settle { kind, transfer, .. } = end
+        && spend > Credits::ZERO {
             let amount = Credits::ZERO.minus(spend).unwrap_or_default();
             let posting = Posting { transfer, kind, amount, contra: "storage" };
             post(rows, &account, &posting, now)?;
         }
-    }
     let held = Reservation { state, settled: spend, ended_at: Some(now), ..held };
     rows.put(held.clone());
     Ok(held)
@@ -159,7 +158,6 @@ pub(crate) fn end(
 
 /// Sets credits aside for something of the host's.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "the caller fills in every field")]
 pub struct Reserve {
     /// Whose credits.
     pub account: AccountId,

@@ -71,7 +71,12 @@ impl Command for Freeze {
             None => {
                 let (frozen_at, frozen_until, frozen_by, frozen_reason) = (None, None, None, None);
                 let lifted = Account {
-                    frozen_at, frozen_until, frozen_by, frozen_reason, version, ..account
+                    frozen_at,
+                    frozen_until,
+                    frozen_by,
+                    frozen_reason,
+                    version,
+                    ..account
                 };
                 (lifted, "unfreeze")
             }

@@ -6,10 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    EndpointName, Refusal, Timestamp, record,
-    storage::text_enum,
-};
+use crate::{EndpointName, Refusal, Timestamp, record, storage::text_enum};
 
 text_enum! {
     /// How tokens come back.
@@ -165,9 +162,9 @@ pub(crate) fn defaults() -> Vec<Policy> {
     let greedy = greedy.into_iter().map(|(endpoint, tokens, burst)| {
         Policy::greedy(EndpointName::new(endpoint)?, tokens, minute)?.burst(burst)
     });
-    let windows = windows.into_iter().map(|(endpoint, requests)| {
-        Policy::window(EndpointName::new(endpoint)?, requests, hour)
-    });
+    let windows = windows
+        .into_iter()
+        .map(|(endpoint, requests)| Policy::window(EndpointName::new(endpoint)?, requests, hour));
     greedy.chain(windows).filter_map(Result::ok).collect()
 }
 

@@ -30,17 +30,16 @@ pub(crate) fn take(
         return Ok(None);
     }
     let id = (key.to_owned(), endpoint.clone());
-    let state = rows.get::<Bucket>(&id).map(|found| State { mark: found.mark, rest: found.rest });
-    let (state, decision) = step(&policy, state, now, policy.cost);
+    let known = rows.get::<Bucket>(&id).map(|found| State { mark: found.mark, rest: found.rest });
+    let (state, decision) = step(&policy, known, now, policy.cost);
+    let (key, endpoint) = id;
+    if known.is_none_or(|known| known != state) {
+        let (State { mark, rest }, touched_at) = (state, now);
+        rows.put(Bucket { endpoint: endpoint.clone(), key: key.clone(), mark, rest, touched_at });
+    }
     match decision {
-        Decision::Allow { remaining } => {
-            let (key, endpoint) = id;
-            let State { mark, rest } = state;
-            rows.put(Bucket { endpoint, key, mark, rest, touched_at: now });
-            Ok(Some(remaining))
-        }
+        Decision::Allow { remaining } => Ok(Some(remaining)),
         Decision::Deny { retry_after_ms } => {
-            let (key, endpoint) = id;
             Err(Refusal::RateLimited { key, endpoint, retry_after_ms })
         }
     }

@@ -113,7 +113,7 @@ pub(crate) fn single<C: Command>(
 ) -> Result<C::Out, StoreError> {
     let mut plan = Plan::new();
     while let Some(step) = plan.next(command, capabilities.exclusive)? {
-        plan.load(step, |keys, rows| tx.load(keys, rows))?;
+        plan.load(&step, |keys, rows| tx.load(keys, rows))?;
     }
     let (out, rows) = plan.decide(command, tx.now().unwrap_or(now))?;
     if rows.is_dirty() {
@@ -183,7 +183,7 @@ impl Plan {
     /// Loads one step by `load`.
     pub(crate) fn load(
         &mut self,
-        step: Step,
+        step: &Step,
         load: impl FnOnce(&KeySet, &mut Rows) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         load(&step.keys, &mut self.rows)?;
@@ -297,7 +297,11 @@ fn one(rows: &mut Rows, decide: impl FnOnce(&mut Rows)) -> Fate {
         },
         Err(payload) => {
             rows.drop_changes();
-            if payload.is::<DecideAgain>() { Fate::Again } else { Fate::Failed(panicked(&*payload)) }
+            if payload.is::<DecideAgain>() {
+                Fate::Again
+            } else {
+                Fate::Failed(panicked(&*payload))
+            }
         }
     }
 }

@@ -30,7 +30,6 @@ pub enum Verdict {
 
 /// How an engine wants to be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "an engine must answer each question")]
 pub struct Capabilities {
     /// Whether its transactions exclude all other writers, so that rows once read hold still.
     pub exclusive: bool,
@@ -174,7 +173,6 @@ pub trait Reader: Send {
 
 /// What a view answered.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "columns and rows are all a table has")]
 pub struct ViewRows {
     /// The names, in order.
     pub columns: Vec<String>,

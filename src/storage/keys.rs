@@ -12,7 +12,6 @@ use crate::storage::{Key, KeyParts, Record, Table};
 
 /// Names one row.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a table and a key are all there is")]
 pub struct RowId {
     /// Where it lives.
     pub table: &'static Table,

@@ -59,6 +59,6 @@ pub use scan::{Cursor, PAGE_MAX, Page, Scan};
 pub use store::Store;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use table::script_digest;
-pub use table::{Column, Index, Only, Record, Row, Schema, Table, column};
+pub use table::{Column, Decode, Index, Only, Record, Row, Schema, Table, column};
 pub(crate) use text_enum::text_enum;
 pub use value::{Columns, Field, Key, KeyParts, Kind, Value};

@@ -141,12 +141,8 @@ impl<T, E: From<StoreError>> Pending<T, E> {
         while matches!(inner.state, State::Waiting) && !deadline.is_over() {
             // Wait in slices: a condition variable refuses spans that overflow its clock.
             let slice = deadline.left().min(Duration::from_secs(3_600));
-            inner = self
-                .cell
-                .bell
-                .wait_timeout(inner, slice)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            inner =
+                self.cell.bell.wait_timeout(inner, slice).unwrap_or_else(PoisonError::into_inner).0;
         }
         inner.waiting = false;
         drop(inner);

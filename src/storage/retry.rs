@@ -17,7 +17,6 @@ use crate::{
 /// How often a batch that met contention is decided again.
 pub const RETRIES_MAX: u32 = 8;
 
-
 /// The answers of a batch, collected before anybody is woken.
 pub(super) struct Run {
     pub(super) answers: Vec<(Box<dyn Job>, Option<StoreError>)>,

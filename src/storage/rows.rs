@@ -154,10 +154,7 @@ impl Rows {
     /// # Errors
     ///
     /// What `work` answered.
-    pub fn attempt<T, E>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub fn attempt<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         let mark = self.journal.len();
         let answer = work(self);
         if answer.is_err() {
@@ -312,8 +309,7 @@ impl Rows {
         let first = |id: &RowId| self.journal.iter().find(|before| before.id == *id);
         self.journal.iter().map(|before| &before.id).find_map(|id| {
             let parent = id.table.parent?();
-            let came_or_went =
-                first(id)?.slot.row.is_some() != self.slots.get(id)?.row.is_some();
+            let came_or_went = first(id)?.slot.row.is_some() != self.slots.get(id)?.row.is_some();
             let parent = RowId { table: parent, key: id.key[..parent.key_len].to_vec() };
             let moved = first(&parent).is_some_and(|before| {
                 let version = |slot: &Slot| slot.row.as_ref().map(|row| row.version());

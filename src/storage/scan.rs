@@ -10,7 +10,6 @@ pub const PAGE_MAX: usize = 1_000;
 
 /// Asks for one page of rows in the order of an index.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "engines read every field")]
 pub struct Scan {
     /// The table.
     pub table: &'static Table,
@@ -78,9 +77,10 @@ impl Scan {
             })?),
         };
         let order = self.table.order(index);
-        let fits = self.after.as_ref().is_none_or(|after| {
-            after.len() == order.len() && after.starts_with(&self.prefix)
-        });
+        let fits = self
+            .after
+            .as_ref()
+            .is_none_or(|after| after.len() == order.len() && after.starts_with(&self.prefix));
         if !fits || self.prefix.len() > order.len() {
             return Err(StoreError::Backend("a cursor of another scan".to_owned()));
         }

@@ -7,8 +7,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     storage::{
-        Backend, Columns, Command, KeySet, Page, Pending, Record, Rows, RowId, Scan, Schema, StoreError,
-        ViewRows,
+        Backend, Columns, Command, KeySet, Page, Pending, Record, RowId, Rows, Scan, Schema,
+        StoreError, ViewRows,
         combine::{Combiner, Turn},
         decide::Job,
         engine::{Capabilities, Reader},

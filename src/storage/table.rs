@@ -15,7 +15,6 @@ use crate::storage::{Columns, Field, Key, KeyParts, Kind, StoreError, Value};
 
 /// What an engine must know of a table.
 #[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "written by `record!`, read by engines")]
 pub struct Table {
     /// Its name, `fm_` first.
     pub name: &'static str,
@@ -26,18 +25,20 @@ pub struct Table {
     /// The column that counts changes, if the row guards children.
     pub version: Option<&'static str>,
     /// The table whose row guards this one's rows: its key is the first columns of this key.
-    pub parent: Option<fn() -> &'static Table>,
+    pub parent: Option<fn() -> &'static Self>,
     /// The orders it can be scanned in, besides its key.
     pub indexes: &'static [Index],
     /// The key column by which a distributed engine should spread the rows.
     pub shard: &'static str,
     /// Turns a stored row into its record.
-    pub decode: fn(Vec<Value>) -> Result<Arc<dyn Row>, StoreError>,
+    pub decode: Decode,
 }
+
+/// Turns a stored row's values, in the description's order, into its record.
+pub type Decode = fn(Vec<Value>) -> Result<Arc<dyn Row>, StoreError>;
 
 /// One column of a table.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "written by `record!`, read by engines")]
 pub struct Column {
     /// Its name.
     pub name: &'static str,
@@ -49,7 +50,6 @@ pub struct Column {
 
 /// An order in which a table can be scanned: by these columns, then by its key.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "written by `record!`, read by engines")]
 pub struct Index {
     /// Its name in the migrations.
     pub name: &'static str,
@@ -153,7 +153,6 @@ impl<R: Record> Row for R {
 /// The core's own is [`core_schema`](crate::storage::core_schema); a host or a test can bring more,
 /// each with its own numbering.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "hosts write it as a constant")]
 pub struct Schema {
     /// Names the numbering.
     pub name: &'static str,
@@ -242,7 +241,7 @@ macro_rules! record {
             fn decode(
                 columns: &mut $crate::storage::Columns,
             ) -> Result<Self, $crate::storage::StoreError> {
-                Ok(Self { $($key: columns.next()?,)+ $($column: columns.next()?,)* })
+                Ok(Self { $($key: columns.take()?,)+ $($column: columns.take()?,)* })
             }
         }
     };

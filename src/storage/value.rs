@@ -170,7 +170,7 @@ impl Columns {
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] when the row is too short or the value is not a `T`.
-    pub fn next<T: Field>(&mut self) -> Result<T, StoreError> {
+    pub fn take<T: Field>(&mut self) -> Result<T, StoreError> {
         self.values.next().and_then(T::from_value).ok_or_else(|| {
             StoreError::Corrupt(format!("{}: a column holds what it cannot hold", self.table))
         })

@@ -10,11 +10,7 @@ use std::time::Duration;
 
 use crate::{
     AccountId, Credits, EndpointName, IdempotencyKey, Refusal, ReservationId, Timestamp, UploadId,
-    ledger::{
-        Account,
-        account::existing,
-        reservation::hold,
-    },
+    ledger::{Account, account::existing, reservation::hold},
     limit::take,
     once::{Once, digest, replay},
     storage::{Command, KeySet, Rows},

@@ -81,7 +81,6 @@ impl Field for ContentId {
 
 /// What a finished upload shares.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "the caller fills in every field")]
 pub struct NewShare {
     /// Image or video.
     pub media_type: MediaType,

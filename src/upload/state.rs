@@ -80,7 +80,9 @@ impl Upload {
     pub(crate) fn after(self, event: UploadEvent, now: Timestamp) -> Result<Self, Refusal> {
         let status = match (self.status, event) {
             (UploadStatus::Pending, UploadEvent::Finalize) => UploadStatus::Complete,
-            (UploadStatus::Pending, UploadEvent::Fail | UploadEvent::Expire) => UploadStatus::Failed,
+            (UploadStatus::Pending, UploadEvent::Fail | UploadEvent::Expire) => {
+                UploadStatus::Failed
+            }
             (
                 UploadStatus::Complete | UploadStatus::Failed,
                 UploadEvent::Finalize | UploadEvent::Fail | UploadEvent::Expire,

@@ -65,7 +65,7 @@ fn pg3_a_commit_whose_answer_was_lost_is_looked_up() {
 }
 
 #[test]
-fn pg3_a_commit_that_cannot_be_looked_up_is_unknown_and_asking_again_tells() {
+fn e2_pg3_a_commit_that_cannot_be_looked_up_is_unknown_and_asking_again_tells() {
     let schema = live!();
     let proxy = Proxy::to(schema.url());
     let store = open(&proxy.url);

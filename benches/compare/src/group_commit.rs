@@ -39,7 +39,7 @@ impl Places {
     #[must_use]
     pub fn ours(&self) -> Store {
         let backend = Sqlite::file(file(&self.0[0]));
-        Store::open(backend, Arc::new(SystemWorld::default()), &[SCHEMA]).expect("our file is made")
+        Store::open(backend, Arc::new(SystemWorld), &[SCHEMA]).expect("our file is made")
     }
 
     /// The rival's connection, with the tables.

@@ -152,7 +152,7 @@ impl<'c, C: Command> Hosted<'c, C> {
     /// Takes the answers to a step's statements, in their order.
     fn take(
         &mut self,
-        step: Step,
+        step: &Step,
         answers: Vec<Result<Vec<Row>, Error>>,
     ) -> Result<(), StoreError> {
         self.plan.load(step, |keys, rows| {

@@ -41,6 +41,7 @@ impl SqliteTx<'_> {
     ///
     /// The command's refusal, or the store's fault. Passed on with `?`, either takes the host's own
     /// changes back too.
+    #[expect(clippy::needless_pass_by_value, reason = "a command is made where it is run")]
     pub fn run<T, C>(&mut self, command: C) -> Result<T, Error>
     where
         C: Command<Out = Result<T, Refusal>>,
@@ -127,8 +128,9 @@ pub fn run_in<C: Command>(
     if state != TransactionState::Write {
         return Err(refused("begin the transaction with BEGIN IMMEDIATE"));
     }
-    let synchronous: i64 =
-        connection.pragma_query_value(None, "synchronous", |row| row.get(0)).map_err(|e| fault(&e))?;
+    let synchronous: i64 = connection
+        .pragma_query_value(None, "synchronous", |row| row.get(0))
+        .map_err(|e| fault(&e))?;
     if synchronous < 2 {
         return Err(refused("synchronous must be FULL, or a power cut loses credits"));
     }

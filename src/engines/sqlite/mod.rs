@@ -32,9 +32,7 @@ use rusqlite::Connection;
 
 pub use host::{SqliteTx, run_in};
 
-use crate::storage::{
-    Backend, Capabilities, Engine, Readers, Schema, StoreError, Verdict, Work,
-};
+use crate::storage::{Backend, Capabilities, Engine, Readers, Schema, StoreError, Verdict, Work};
 use fault::fault;
 
 /// A database file, to be opened by [`FinalMile::builder`](crate::FinalMile::builder).

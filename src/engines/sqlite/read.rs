@@ -63,7 +63,7 @@ impl Reader for SqliteReader {
         let text = format!("{}{limit}", sql::view(name)?);
         let read = || -> rusqlite::Result<ViewRows> {
             let mut statement = self.connection.prepare_cached(&text)?;
-            let columns = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns = statement.column_names().map(str::to_owned).collect();
             let count = statement.column_count();
             let mut rows = Vec::new();
             let mut found = statement.query([])?;

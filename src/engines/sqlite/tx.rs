@@ -64,8 +64,7 @@ impl EngineTx for SqlTx<'_> {
             let mut statement = self.0.prepare_cached(&text).map_err(|e| fault(&e))?;
             let limit_value = Value::Int(i64::try_from(limit).unwrap_or(i64::MAX));
             let values = [&range.key[..], &[limit_value]].concat();
-            let found =
-                query(&mut statement, range.table, &values).map_err(|e| fault(&e))?;
+            let found = query(&mut statement, range.table, &values).map_err(|e| fault(&e))?;
             rows.found_range(range, limit, found)?;
         }
         Ok(())

@@ -26,7 +26,8 @@ pub fn an_absent_row_is_none_and_then_inserted(fixture: &Fixture) {
 /// Integers of both ends, every text without NUL, every byte, nothing at all.
 pub fn every_kind_of_value_comes_back(fixture: &Fixture) {
     let store = fixture.open();
-    let texts = ["", "'; DROP TABLE x; --", "\"a\" \\ % _ ?1 $1", "żółć 漢字 🦀 \u{200f}", "NULL", "{1,2}"];
+    let texts =
+        ["", "'; DROP TABLE x; --", "\"a\" \\ % _ ?1 $1", "żółć 漢字 🦀 \u{200f}", "NULL", "{1,2}"];
     let bytes: Vec<u8> = (0..=255).collect();
     let mut written = Vec::new();
     for (id, text) in (0..).zip(texts) {
@@ -216,7 +217,8 @@ pub fn w4_a_poisoned_row_fails_only_its_own_command(fixture: &Fixture) {
         .map(|i| store.submit(count(&i.to_be_bytes(), if i == 20 { -1313 } else { 1 })))
         .collect();
     let failed: Vec<_> = pending.into_iter().map(Pending::wait).collect();
-    let failed: Vec<usize> = (0..).zip(&failed).filter(|(_, r)| r.is_err()).map(|(i, _)| i).collect();
+    let failed: Vec<usize> =
+        (0..).zip(&failed).filter(|(_, r)| r.is_err()).map(|(i, _)| i).collect();
     assert!(failed.is_empty() || failed == [20], "{failed:?}");
     assert_eq!(counted(&store, &19_i64.to_be_bytes()), Some(1));
     assert_eq!(counted(&store, &21_i64.to_be_bytes()), Some(1));
@@ -308,7 +310,8 @@ pub fn children_removed_by_a_neighbour_are_read_again(fixture: &Fixture) {
 /// Commands that change nothing are answered like any other.
 pub fn j3_a_batch_that_wrote_nothing_is_fine(fixture: &Fixture) {
     let store = fixture.open();
-    let nothing = || act(|_, keys| keys.own::<Count>(&vec![1]), |rows, _| rows.remove::<Count>(&vec![1]));
+    let nothing =
+        || act(|_, keys| keys.own::<Count>(&vec![1]), |rows, _| rows.remove::<Count>(&vec![1]));
     let pending: Vec<_> = (0..10).map(|_| store.submit(nothing())).collect();
     pending.into_iter().for_each(|one| assert_eq!(one.wait(), Ok(())));
     assert_eq!(counted(&store, &[1]), None);

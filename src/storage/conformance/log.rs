@@ -10,10 +10,15 @@ use crate::{
     AccountId, Actor, CORE, Credits, IdempotencyKey, PurchaseId, ReservationId, ShareId, Simulated,
     Timestamp, TransferId, UploadId, World,
     engines::Memory,
-    ledger::{AddCredits, EntryKind, Money, Purchase, Reserve, reservation::{End, EndReservation}},
+    ledger::{
+        AddCredits, EntryKind, Money, Purchase, Reserve,
+        reservation::{End, EndReservation},
+    },
     limit::{Configure, Freeze, Policy, Seed, policy, take::Take},
     storage::{Command, Key, Scan, Store, StoreError, Value},
-    upload::{AbandonUpload, BeginUpload, ContentId, FinalizeUpload, MediaType, NewShare, UploadEvent},
+    upload::{
+        AbandonUpload, BeginUpload, ContentId, FinalizeUpload, MediaType, NewShare, UploadEvent,
+    },
 };
 
 /// How many commands the log has, unless `FINALMILE_LOG` says otherwise.
@@ -163,7 +168,8 @@ impl Script {
         match self.dice(6) {
             0 => submit(store, Seed(policy::defaults())),
             1 => {
-                let name = ["begin-upload", "finalize-upload"][usize::try_from(self.dice(2)).unwrap()];
+                let name =
+                    ["begin-upload", "finalize-upload"][usize::try_from(self.dice(2)).unwrap()];
                 let hour = Duration::from_secs(3_600);
                 let limit = u32::try_from(self.dice(4_000)).unwrap() + 200;
                 let policy = Policy::window(name.parse().unwrap(), limit, hour).unwrap();
@@ -186,13 +192,16 @@ impl Script {
         let id = i64::try_from(self.dice(30)).unwrap();
         match self.dice(4) {
             0 => submit(store, remove_child(parent, id)),
-            1 => submit(store, act(
-                move |_, keys| keys.children::<Child, Parent>(&parent.to_owned(), 40),
-                move |rows, _| {
-                    let (found, more) = rows.children::<Child>(&parent.to_owned());
-                    (found.len(), found.first().map(|row| row.weight), more)
-                },
-            )),
+            1 => submit(
+                store,
+                act(
+                    move |_, keys| keys.children::<Child, Parent>(&parent.to_owned(), 40),
+                    move |rows, _| {
+                        let (found, more) = rows.children::<Child>(&parent.to_owned());
+                        (found.len(), found.first().map(|row| row.weight), more)
+                    },
+                ),
+            ),
             _ => {
                 let weight = i64::try_from(self.dice(9)).unwrap();
                 let note = (weight % 3 > 0).then(|| "red".to_owned());
@@ -243,7 +252,8 @@ fn replay(store: &Store, script: &mut Script, commands: usize) -> Vec<String> {
 
 /// Every row of every table.
 fn rows(store: &Store) -> Vec<(&'static str, Vec<Value>)> {
-    let tables: Vec<_> = CORE.tables.iter().chain(probe::PROBE.tables).map(|table| table()).collect();
+    let tables: Vec<_> =
+        CORE.tables.iter().chain(probe::PROBE.tables).map(|table| table()).collect();
     let read = store.snapshot(Duration::from_secs(600), move |reader| {
         let mut rows = Vec::new();
         for table in &tables {

@@ -46,8 +46,12 @@ fn all(store: &Store, scan: &Scan, limit: usize) -> Vec<Child> {
 pub fn pages_follow_every_index_both_ways(fixture: &Fixture) {
     let store = fixture.open();
     let rows = filled(&store);
-    let indexes = [None, Some("fm_probe_child_weight"), Some("fm_probe_child_noted"),
-                   Some("fm_probe_child_red")];
+    let indexes = [
+        None,
+        Some("fm_probe_child_weight"),
+        Some("fm_probe_child_noted"),
+        Some("fm_probe_child_red"),
+    ];
     for index in indexes {
         let declared = index.and_then(|name| Child::table().index(name));
         let order = Child::table().order(declared);

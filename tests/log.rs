@@ -1,0 +1,59 @@
+//! The server's log: every refusal once, with everything an operator needs.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "support/world.rs"]
+mod world;
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use finalmile::limit::Policy;
+use serde_json::Value;
+use world::{World, code, key};
+
+/// What was logged, as the example's `--log` prints it.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn x2_every_refusal_is_logged_once_with_its_fields() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    // The whole process, because whoever leads a batch logs for all of it.
+    tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).init();
+    let world = World::new();
+    let begin = |size, name| world.fm.uploads().begin(&world.ada, size, &key(name)).wait();
+    assert_eq!(code(begin(1 << 30, "big")), "STORAGE_LIMIT_REACHED");
+    let one = Policy::window("begin-upload".parse().unwrap(), 1, Duration::from_secs(3_600));
+    world.admin().configure(one.unwrap()).wait().unwrap();
+    assert_eq!(code(begin(1, "again")), "RATE_LIMIT_EXCEEDED");
+    world.admin().freeze(&world.ada, "why not", None).wait().unwrap();
+    assert_eq!(code(begin(1, "frozen")), "ACCOUNT_FROZEN");
+    assert_eq!(code(begin(0, "nothing")), "INVALID_REQUEST");
+
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let actions: Vec<_> = logged.iter().map(|line| line["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["quota_exceeded", "rate_limited", "account_frozen", "refused"]);
+    let quota = &logged[0];
+    assert_eq!(quota["service"], "begin-upload");
+    assert_eq!(quota["user_id"], "ada");
+    assert_eq!(quota["required_credits"], 102_400);
+    assert_eq!(quota["available_credits"], 1_000);
+    assert_eq!(quota["level"], "WARN");
+    assert!(quota["timestamp"].as_str().unwrap().ends_with('Z'));
+}
