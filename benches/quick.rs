@@ -5,7 +5,7 @@
 
 #![allow(clippy::float_arithmetic, reason = "ratios and medians are fractions")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
-#![allow(dead_code, unreachable_pub, reason = "the comparison's files; this takes a part of them")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "shared files: a part is used here")]
 
 #[path = "compare/src/args.rs"]
 mod args;
@@ -43,6 +43,6 @@ fn main() {
     println!(
         "\nShort rounds: a look. The full comparison, with async tasks and long rounds:\n    \
          cargo bench -p finalmile-compare --bench storage\n    \
-         cargo bench -p finalmile-compare --features postgres --bench postgres"
+         cargo bench -p finalmile-compare --bench postgres"
     );
 }

@@ -1,7 +1,7 @@
 //! Group commit on PostgreSQL against one transaction per call through sixteen connections.
 //!
 //! ```text
-//! cargo bench -p finalmile-compare --features postgres --bench postgres [-- [--quick] [--write] [ROW…]]
+//! cargo bench -p finalmile-compare --bench postgres [-- [--quick] [--write] [ROW…]]
 //! ```
 //!
 //! The server is started for this run, on this machine, and waits for the disk at every commit.
@@ -38,7 +38,7 @@ enum Rival {
 
 fn main() {
     let args = Args::read();
-    let command = args.command("-p finalmile-compare --features postgres --bench postgres");
+    let command = args.command("-p finalmile-compare --bench postgres");
     let mut report = Report::new("postgres", INPUT, command);
     let cluster = Cluster::start(Options { fsync: true });
     let rows = [

@@ -83,7 +83,7 @@ impl Uploads {
                 paid: Money::minor(499, "usd")?,
                 metadata: std::collections::BTreeMap::default(),
             };
-            drop(fm.ledger().add_credits(purchase).wait()?);
+            fm.ledger().add_credits(purchase).wait()?;
             accounts.push(account);
         }
         let mut uploads = Self { fm, accounts, begun: 0 };

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p finalmile-compare --bench storage [-- [--quick] [--write] [ROW…]]
-//! cargo bench -p finalmile-compare --features postgres --bench postgres [-- …]
+//! cargo bench -p finalmile-compare --bench postgres [-- …]
 //! ```
 //!
 //! Both sides do the same [`transfer`] on the same tables, in turns (ours, rival, ours, rival), and
