@@ -115,9 +115,10 @@ impl EngineTx for Open<'_> {
         for (table, write) in rows.writes() {
             let content = tables.get(table.name).ok_or_else(|| unknown(table))?;
             if let Write::Insert(row) = &write
-                && content.rows.contains_key(&row[..table.key_len]) {
-                    return Err(StoreError::Conflict(format!("{}: the row exists", table.name)));
-                }
+                && content.rows.contains_key(&row[..table.key_len])
+            {
+                return Err(StoreError::Conflict(format!("{}: the row exists", table.name)));
+            }
             self.writes.push((table, write));
         }
         Ok(())

@@ -146,11 +146,12 @@ pub(crate) fn end(
     let account = Account { reserved, version: account.version + 1, ..account };
     rows.put(account.clone());
     if let End::Settle { kind, transfer, .. } = end
-        && spend > Credits::ZERO {
-            let amount = Credits::ZERO.minus(spend).unwrap_or_default();
-            let posting = Posting { transfer, kind, amount, contra: "storage" };
-            post(rows, &account, &posting, now)?;
-        }
+        && spend > Credits::ZERO
+    {
+        let amount = Credits::ZERO.minus(spend).unwrap_or_default();
+        let posting = Posting { transfer, kind, amount, contra: "storage" };
+        post(rows, &account, &posting, now)?;
+    }
     let held = Reservation { state, settled: spend, ended_at: Some(now), ..held };
     rows.put(held.clone());
     Ok(held)

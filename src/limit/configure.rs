@@ -30,9 +30,10 @@ impl Command for Configure {
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         let policy = Policy { updated_at: now, ..self.policy.clone() };
         if let Some(known) = rows.get::<Policy>(&policy.endpoint)
-            && (Policy { updated_at: now, ..known.clone() }) == policy {
-                return Ok(known.clone());
-            }
+            && (Policy { updated_at: now, ..known.clone() }) == policy
+        {
+            return Ok(known.clone());
+        }
         rows.put(policy.clone());
         let Policy { rule, tokens, capacity, period_us, cost, is_active, .. } = &policy;
         let text = format!(

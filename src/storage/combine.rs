@@ -118,9 +118,10 @@ impl Combiner {
     /// Puts a command into the queue.
     pub(crate) fn accept(self: &Arc<Self>, job: Box<dyn Job>) {
         if let Err((job, fault)) = self.enqueue(Entry::Job(job))
-            && let Entry::Job(job) = job {
-                job.answer(Some(fault));
-            }
+            && let Entry::Job(job) = job
+        {
+            job.answer(Some(fault));
+        }
     }
 
     /// Runs `task` on the engine, alone, after everything accepted before it.
@@ -265,9 +266,10 @@ impl Combiner {
     /// Gives the lead to somebody who waits, to the worker, or to nobody if there is no work.
     fn pass_on(self: &Arc<Self>) {
         if self.lock().entries.is_empty()
-            && let Some(engine) = self.engine().as_deref_mut() {
-                engine.idle();
-            }
+            && let Some(engine) = self.engine().as_deref_mut()
+        {
+            engine.idle();
+        }
         let mut queue = self.lock();
         if queue.entries.is_empty() {
             queue.leading = false;

@@ -150,7 +150,7 @@ impl<R: Record> Row for R {
 
 /// A set of tables with the scripts that make them, per dialect.
 ///
-/// The core's own is [`core_schema`](crate::storage::core_schema); a host or a test can bring more,
+/// The core's own is [`CORE`](crate::CORE); a host or a test can bring more,
 /// each with its own numbering.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema {

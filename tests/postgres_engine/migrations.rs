@@ -22,8 +22,7 @@ fn a_newer_schema_and_a_changed_script_are_refused() {
     let schema = live!();
     let reopen = |scripts: &'static [&'static str]| {
         let schemas = [Schema { postgres: scripts, ..SCHEMA }];
-        Store::open(Postgres::url(schema.url()), Arc::new(SystemWorld), &schemas)
-            .map(drop)
+        Store::open(Postgres::url(schema.url()), Arc::new(SystemWorld), &schemas).map(drop)
     };
     reopen(&[SCRIPT, "CREATE TABLE second (n bigint)"]).unwrap();
     reopen(&[SCRIPT, "CREATE TABLE second (n bigint)"]).unwrap();
@@ -38,8 +37,7 @@ fn a_script_that_fails_leaves_nothing_and_can_be_mended() {
     let schema = live!();
     let reopen = |scripts: &'static [&'static str]| {
         let schemas = [Schema { postgres: scripts, ..SCHEMA }];
-        Store::open(Postgres::url(schema.url()), Arc::new(SystemWorld), &schemas)
-            .map(drop)
+        Store::open(Postgres::url(schema.url()), Arc::new(SystemWorld), &schemas).map(drop)
     };
     let failed = reopen(&["CREATE TABLE half (n bigint); SELECT 1 / 0"]).unwrap_err();
     assert!(matches!(failed, StoreError::Backend(_)), "{failed}");

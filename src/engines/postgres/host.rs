@@ -63,7 +63,7 @@ pub fn run_in<C: Command>(
             for load in &statements::loads(&step.keys).0 {
                 answers.push(tx.query_typed(&load.call.text, &load.call.typed()));
             }
-            hosted.take(step, answers)?;
+            hosted.take(&step, answers)?;
         }
         let clock = hosted.clock().map(|call| tx.query_typed(&call.text, &[])).transpose();
         let (out, changes) = hosted.decide(clock)?;
@@ -114,7 +114,7 @@ async fn decide_async<C: Command>(
             }
             together(flight).await
         };
-        hosted.take(step, answers)?;
+        hosted.take(&step, answers)?;
     }
     let clock = match hosted.clock() {
         Some(call) => tx.query_typed(&call.text, &[]).await.map(Some),

@@ -112,7 +112,7 @@ where
 }
 
 /// Adds `by` to a counter; the new count.
-#[must_use] 
+#[must_use]
 pub fn count(id: &[u8], by: i64) -> impl Command<Out = i64> + use<> {
     let id = id.to_vec();
     let named = id.clone();
@@ -127,7 +127,7 @@ pub fn count(id: &[u8], by: i64) -> impl Command<Out = i64> + use<> {
 }
 
 /// Adds a child, or replaces it; its parent is made or moves on.
-#[must_use] 
+#[must_use]
 pub fn add_child(child: Child) -> impl Command<Out = bool> {
     let (parent, id) = (child.parent.clone(), child.id);
     act(
@@ -145,7 +145,7 @@ pub fn add_child(child: Child) -> impl Command<Out = bool> {
 }
 
 /// Removes a child, if it is there.
-#[must_use] 
+#[must_use]
 pub fn remove_child(parent: &str, id: i64) -> impl Command<Out = bool> + use<> {
     let key = (parent.to_owned(), id);
     let named = key.clone();
