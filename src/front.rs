@@ -7,7 +7,7 @@ use crate::{
     ledger::Ledger,
     limit::{Limiter, Seed, policy},
     schema,
-    storage::{Backend, Command, Pending, Store},
+    storage::{Backend, Command, Pending, Store, StoreError},
     upload::Uploads,
 };
 
@@ -82,7 +82,7 @@ impl FinalMile {
 
     /// Finishes what was accepted and lets go of every file lock: for an iOS app that is about to be
     /// suspended. Until [`FinalMile::resume`], everything is answered with
-    /// [`StoreError::Closed`](crate::storage::StoreError::Closed).
+    /// [`StoreError::Closed`].
     ///
     /// # Errors
     ///
@@ -147,14 +147,14 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`](crate::storage::StoreError::Corrupt) for a file that is no database, [`StoreError::Schema`](crate::storage::StoreError::Schema) for one of a
+    /// [`StoreError::Corrupt`] for a file that is no database, [`StoreError::Schema`] for one of a
     /// newer version, and whatever hinders the connection.
     pub fn open(self) -> Result<FinalMile, Error> {
         let opened = Store::open(self.backend, self.world, &[schema::CORE]).and_then(|store| {
             store.submit(Seed(policy::defaults())).wait()?;
             Ok(FinalMile { store })
         });
-        opened.map_err(|fault| {
+        opened.map_err(|fault: StoreError| {
             let error = Error::from(fault);
             error.log("open", None);
             error

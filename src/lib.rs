@@ -1,5 +1,27 @@
-//! finalmile: the last mile of a media app.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! The last mile of a media app: who may act and how often, who owns how many credits, uploads from
+//! begin to feed, small pictures from big ones, and files kept under their content id.
+//!
+//! [`FinalMile`] is the front door. It runs on an embedded SQLite file ([`engines::Sqlite`], the
+//! default), on PostgreSQL (`engines::Postgres`) or in memory ([`engines::Memory`]); the rules are
+//! the same functions everywhere.
+//!
+//! | you want to | start at |
+//! |---|---|
+//! | credit a purchase, set credits aside | [`ledger`] |
+//! | limit an endpoint, freeze an account | [`limit`], [`Admin`] |
+//! | begin and finalize an upload, show a feed | [`upload`] |
+//! | make a thumbnail | `thumb` |
+//! | name a file by its content, keep it | `ipfs` |
+//! | commit your rows with ours | `FinalMile::transaction`, `run_in` of the engines |
+//! | write a rule, or an engine, of your own | [`storage`] |
+//!
+//! Every call answers a [`Pending`](storage::Pending): `.wait()?` on a thread, `.await?` in a task.
+//! A refusal and a fault are both an [`Error`]; clients get [`Error::public`] and nothing else.
+//!
+//! # What it does not do yet
+//!
+//! Webhooks, refunds, soft delete, limits in memory, a scaled JPEG decoder, video posters, fetching
+//! from gateways, and the phone's native module.
 
 mod admin;
 mod audit;
@@ -38,3 +60,8 @@ pub use time::{Simulated, SystemWorld, Timestamp, World};
 pub use ::{postgres, tokio_postgres};
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
+
+/// The README's examples run as doctests.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

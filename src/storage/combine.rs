@@ -42,6 +42,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(1);
 /// How rarely the worker looks while those who wait lead: each look takes from them.
 const TICK_MAX: Duration = Duration::from_millis(32);
+/// How long to see whether a queue still grows.
+const GATHER: Duration = Duration::from_micros(50);
 /// How many waiting commands are asked for a thread that would lead.
 const OFFERS_MAX: usize = 16;
 
@@ -239,7 +241,13 @@ impl Combiner {
 
     /// Leads one batch and passes the lead on. Only for whoever has the lead.
     pub(crate) fn lead(self: &Arc<Self>) {
+        self.lead_counting();
+    }
+
+    /// As [`Combiner::lead`], and says how many were answered.
+    fn lead_counting(self: &Arc<Self>) -> usize {
         let batch = self.lock().next_batch();
+        let mut answered = 0;
         match batch {
             Batch::Given => {}
             Batch::Nothing => self.pass_on(),
@@ -258,8 +266,28 @@ impl Combiner {
                 again.for_each(|entry| queue.entries.push_front(entry));
                 drop(queue);
                 self.pass_on();
+                answered = run.answers.len();
                 run.answers.into_iter().for_each(|(job, fault)| job.answer(fault));
             }
+        }
+        answered
+    }
+
+    /// Lets those who were just answered ask again, so that they share a batch instead of leaving
+    /// the first of them one of his own. Only where a transaction takes round trips: there a batch
+    /// of one costs as much time as a batch of fifty.
+    fn gather(&self, answered: usize) {
+        if self.capabilities.inline || answered < 2 {
+            return;
+        }
+        let mut seen = 0;
+        loop {
+            let waiting = self.lock().entries.len();
+            if waiting >= answered || waiting == seen {
+                return;
+            }
+            seen = waiting;
+            thread::sleep(GATHER);
         }
     }
 
@@ -310,6 +338,7 @@ impl Combiner {
     /// The worker's life.
     fn work(self: Arc<Self>) {
         let mut tick = TICK;
+        let mut answered = 0;
         loop {
             let mut queue = self.lock();
             loop {
@@ -340,7 +369,8 @@ impl Combiner {
                 }
             }
             drop(queue);
-            self.lead();
+            self.gather(answered);
+            answered = self.lead_counting();
         }
     }
 

@@ -154,6 +154,7 @@ impl Plan {
         }
         let mut keys = KeySet::new();
         guarded(|| command.keys(&self.rows, &mut keys))?;
+        keys.settle();
         self.curious = self.rows.was_curious();
         let fresh = keys.beyond(&self.keys);
         if self.locked {
@@ -232,6 +233,7 @@ fn lock(
                 continue;
             }
             let looked = rows.was_curious();
+            mine.settle();
             if !mine.beyond(&keys).is_empty() {
                 fates[i] = Fate::Failed(unsettled());
                 continue;
@@ -241,6 +243,7 @@ fn lock(
             }
         }
         curious = still;
+        asked.settle();
         let fresh = if round == 0 { asked } else { asked.beyond(&keys) };
         if fresh.is_empty() {
             break;
@@ -278,6 +281,7 @@ fn lock(
                     guarded(|| jobs[i].keys(&rows, &mut again))?;
                 }
             }
+            again.settle();
             if !again.beyond(&keys).is_empty() {
                 let text = "the keys changed before they were locked";
                 return Err(StoreError::Conflict(text.to_owned()));

@@ -5,7 +5,8 @@
 
 use std::{
     cmp::Ordering,
-    collections::{BTreeMap, btree_map::Entry},
+    collections::BTreeMap,
+    hash::{Hash, Hasher},
 };
 
 use crate::storage::{Key, KeyParts, Record, Table};
@@ -29,11 +30,20 @@ impl RowId {
 
 impl PartialEq for RowId {
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
+        let same = std::ptr::eq(self.table, other.table) || self.table.name == other.table.name;
+        same && self.key == other.key
     }
 }
 
 impl Eq for RowId {}
+
+impl Hash for RowId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // The length tells most tables apart, and costs no pass over the name.
+        self.table.name.len().hash(state);
+        self.key.hash(state);
+    }
+}
 
 impl PartialOrd for RowId {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -65,9 +75,11 @@ pub enum Hold {
 /// The rows and ranges that a batch asks for.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    rows: BTreeMap<RowId, Hold>,
+    /// In order and each once, unless something was added since [`KeySet::settle`].
+    rows: Vec<(RowId, Hold)>,
     /// A range is named by its child table and the parent's key: a prefix of the child's.
     ranges: BTreeMap<RowId, usize>,
+    loose: bool,
 }
 
 impl KeySet {
@@ -103,19 +115,23 @@ impl KeySet {
     }
 
     fn insert(&mut self, id: RowId, hold: Hold) {
-        match self.rows.entry(id) {
-            Entry::Vacant(slot) => {
-                slot.insert(hold);
-            }
-            Entry::Occupied(mut slot) => {
-                let stronger = hold.max(*slot.get());
-                slot.insert(stronger);
-            }
+        self.rows.push((id, hold));
+        self.loose = true;
+    }
+
+    /// Puts the rows in order, each once, with the strongest hold that was asked for. An engine is
+    /// only given settled sets.
+    pub(crate) fn settle(&mut self) {
+        if std::mem::take(&mut self.loose) {
+            // The stronger hold of a row comes first and stays.
+            self.rows.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+            self.rows.dedup_by(|next, kept| next.0 == kept.0);
         }
     }
 
     /// The rows, in the order in which to lock them.
     pub fn rows(&self) -> impl Iterator<Item = (&RowId, Hold)> {
+        debug_assert!(!self.loose, "a set is settled before it is read");
         self.rows.iter().map(|(id, hold)| (id, *hold))
     }
 
@@ -136,34 +152,39 @@ impl KeySet {
         self.rows.is_empty() && self.ranges.is_empty()
     }
 
-    /// What `self` asks for and `known` does not, or asks for more weakly.
+    /// What `self` asks for and `known` does not, or asks for more weakly. Both are settled.
     pub(crate) fn beyond(&self, known: &Self) -> Self {
-        let rows = self.rows.iter().filter(|(id, hold)| known.rows.get(id) < Some(hold));
+        let held = |id: &RowId| {
+            let found = known.rows.binary_search_by(|(known, _)| known.cmp(id));
+            found.ok().map(|at| known.rows[at].1)
+        };
+        let rows = self.rows.iter().filter(|(id, hold)| held(id) < Some(*hold));
         let ranges = self.ranges.iter().filter(|(id, limit)| known.ranges.get(id) < Some(limit));
         Self {
-            rows: rows.map(|(id, hold)| (id.clone(), *hold)).collect(),
+            rows: rows.cloned().collect(),
             ranges: ranges.map(|(id, limit)| (id.clone(), *limit)).collect(),
+            loose: false,
         }
     }
 
     /// The same rows, asked for without locks.
     pub(crate) fn unlocked(mut self) -> Self {
-        self.rows.values_mut().for_each(|hold| *hold = Hold::Peek);
+        self.rows.iter_mut().for_each(|(_, hold)| *hold = Hold::Peek);
         self
     }
 
-    /// Adds everything that `other` asks for.
+    /// Adds everything that `other` asks for, and settles the set.
     pub(crate) fn merge(&mut self, other: Self) {
         if self.is_empty() {
             *self = other;
-            return;
+        } else {
+            self.rows.extend(other.rows);
+            self.loose = true;
+            for (id, limit) in other.ranges {
+                let most = self.ranges.entry(id).or_default();
+                *most = limit.max(*most);
+            }
         }
-        for (id, hold) in other.rows {
-            self.insert(id, hold);
-        }
-        for (id, limit) in other.ranges {
-            let most = self.ranges.entry(id).or_default();
-            *most = limit.max(*most);
-        }
+        self.settle();
     }
 }

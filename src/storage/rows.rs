@@ -13,15 +13,17 @@
 //! - **R4** A rewound command leaves no trace.
 //! - **R5** A row that was absent is inserted plainly, so two writers cannot both create it.
 
-use std::{any::Any, cell::Cell, collections::BTreeMap, sync::Arc};
+use std::{any::Any, cell::Cell, collections::HashMap, sync::Arc};
 
 use crate::storage::{Hold, Key, KeyParts, KeySet, Record, Row, RowId, StoreError, Table, Value};
 
 /// The rows that a batch asked for, with the changes its commands made.
 #[derive(Debug, Default)]
 pub struct Rows {
-    slots: BTreeMap<RowId, Slot>,
-    ranges: BTreeMap<RowId, Range>,
+    slots: HashMap<RowId, Slot>,
+    ranges: HashMap<RowId, Range>,
+    /// The known keys of each parent's children, by child table and parent's key.
+    kin: HashMap<RowId, Vec<Key>>,
     journal: Vec<Before>,
     /// While keys are discovered, an unknown row reads as absent and sets `curious`.
     discovering: bool,
@@ -47,7 +49,8 @@ struct Range {
 #[derive(Debug)]
 struct Before {
     id: RowId,
-    slot: Slot,
+    /// `None`: the row was not known.
+    slot: Option<Slot>,
 }
 
 /// One change for an engine to apply.
@@ -97,10 +100,11 @@ impl Rows {
     /// When this batch already has the row. It fails that command alone.
     pub fn add<R: Record>(&mut self, row: R) {
         let id = RowId { table: R::table(), key: row.key_parts() };
-        let before = self.slots.get(&id).cloned().unwrap_or_default();
-        assert!(before.row.is_none(), "{}: a fresh row exists already", id.table.name);
-        let slot = Slot { row: Some(Arc::new(row)), written: true, held: true, ..before };
-        let before = self.slots.insert(id.clone(), slot).unwrap_or_default();
+        let before = self.slots.get(&id).cloned();
+        let kept = before.clone().unwrap_or_default();
+        assert!(kept.row.is_none(), "{}: a fresh row exists already", id.table.name);
+        let slot = Slot { row: Some(Arc::new(row)), written: true, held: true, ..kept };
+        self.insert(id.clone(), slot);
         self.journal.push(Before { id, slot: before });
     }
 
@@ -127,16 +131,17 @@ impl Rows {
             self.curious.set(true);
             return (Vec::new(), false);
         };
-        let mut found = Vec::new();
-        let mut lost = 0;
-        for (id, slot) in self.slots.range(start.clone()..) {
-            if id.table.name != start.table.name || !id.key.starts_with(&start.key) {
-                break;
-            }
-            match &slot.row {
-                Some(row) => found.push(downcast(&**row)),
-                None if slot.stored => lost += 1,
-                None => {}
+        let mut keys: Vec<&Key> = self.kin.get(&start).into_iter().flatten().collect();
+        keys.sort_unstable();
+        // A key that was taken back and added again is listed twice.
+        keys.dedup();
+        let (mut found, mut lost) = (Vec::new(), 0);
+        for key in keys {
+            let id = RowId { table: start.table, key: key.clone() };
+            match self.slots.get(&id) {
+                Some(Slot { row: Some(row), .. }) => found.push(downcast(&**row)),
+                Some(Slot { stored: true, .. }) => lost += 1,
+                Some(_) | None => {}
             }
         }
         // A neighbour in this batch removed some of the first rows, and those that follow in the
@@ -183,12 +188,26 @@ impl Rows {
         let before = slot.clone();
         slot.row = row;
         slot.written = true;
-        self.journal.push(Before { id, slot: before });
+        self.journal.push(Before { id, slot: Some(before) });
+    }
+
+    /// Makes a row known.
+    fn insert(&mut self, id: RowId, slot: Slot) {
+        let parent = id.table.parent.filter(|_| !self.slots.contains_key(&id));
+        if let Some(parent) = parent {
+            let under = RowId { table: id.table, key: id.key[..parent().key_len].to_vec() };
+            self.kin.entry(under).or_default().push(id.key.clone());
+        }
+        self.slots.insert(id, slot);
     }
 
     fn rewind(&mut self, mark: usize) {
-        for before in self.journal.drain(mark..).rev() {
-            self.slots.insert(before.id, before.slot);
+        for Before { id, slot } in self.journal.drain(mark..).rev() {
+            match slot {
+                Some(slot) => drop(self.slots.insert(id, slot)),
+                // Among its kin its key stays, and is passed over.
+                None => drop(self.slots.remove(&id)),
+            }
         }
     }
 }
@@ -205,7 +224,10 @@ impl Rows {
         let key = values[..table.key_len].to_vec();
         let row = (table.decode)(values)?;
         let slot = Slot { row: Some(row), stored: true, held: false, written: false };
-        self.slots.entry(RowId { table, key }).or_insert(slot);
+        let id = RowId { table, key };
+        if !self.slots.contains_key(&id) {
+            self.insert(id, slot);
+        }
         Ok(())
     }
 
@@ -230,7 +252,9 @@ impl Rows {
 
     /// The changes to apply, ordered by table name and key.
     pub fn writes(&self) -> impl Iterator<Item = (&'static Table, Write)> {
-        self.slots.iter().filter(|(_, slot)| slot.written).filter_map(|(id, slot)| {
+        let mut written: Vec<_> = self.slots.iter().filter(|(_, slot)| slot.written).collect();
+        written.sort_unstable_by_key(|(id, _)| *id);
+        written.into_iter().filter_map(|(id, slot)| {
             let write = match (&slot.row, slot.stored) {
                 (Some(row), true) => Write::Update(row.encode_row()),
                 (Some(row), false) => Write::Insert(row.encode_row()),
@@ -254,17 +278,15 @@ impl Rows {
             let held = hold == Hold::Own;
             match self.slots.get_mut(id) {
                 Some(slot) => slot.held |= held,
-                None => drop(self.slots.insert(id.clone(), Slot { held, ..Slot::default() })),
+                None => self.insert(id.clone(), Slot { held, ..Slot::default() }),
             }
         }
-        let ranges: Vec<RowId> = keys.ranges().map(|(range, _)| range.clone()).collect();
-        for range in ranges {
-            let under = self.slots.range_mut(range.clone()..);
-            for (id, slot) in under {
-                if id.table.name != range.table.name || !id.key.starts_with(&range.key) {
-                    break;
+        for (range, _) in keys.ranges() {
+            for key in self.kin.get(range).into_iter().flatten() {
+                let id = RowId { table: range.table, key: key.clone() };
+                if let Some(slot) = self.slots.get_mut(&id) {
+                    slot.held = true;
                 }
-                slot.held = true;
             }
         }
     }
@@ -309,11 +331,13 @@ impl Rows {
         let first = |id: &RowId| self.journal.iter().find(|before| before.id == *id);
         self.journal.iter().map(|before| &before.id).find_map(|id| {
             let parent = id.table.parent?();
-            let came_or_went = first(id)?.slot.row.is_some() != self.slots.get(id)?.row.is_some();
+            let there = |slot: &Slot| slot.row.is_some();
+            let was_there = first(id)?.slot.as_ref().is_some_and(there);
+            let came_or_went = was_there != self.slots.get(id).is_some_and(there);
             let parent = RowId { table: parent, key: id.key[..parent.key_len].to_vec() };
             let moved = first(&parent).is_some_and(|before| {
                 let version = |slot: &Slot| slot.row.as_ref().map(|row| row.version());
-                self.slots.get(&parent).map(version) != Some(version(&before.slot))
+                self.slots.get(&parent).and_then(version) != before.slot.as_ref().and_then(version)
             });
             (came_or_went && !moved).then_some(id.table.name)
         })

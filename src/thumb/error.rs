@@ -88,7 +88,7 @@ impl ThumbError {
     ///
     /// let error = render_set(b"<html>", &ThumbSpec::default()).unwrap_err();
     /// assert_eq!(error.code(), "NOT_AN_IMAGE");
-    /// assert_eq!(error.public_text(), "This file is not a picture.");
+    /// assert_eq!(error.public_text(), "This file is not a picture");
     /// ```
     #[must_use]
     pub const fn code(&self) -> &'static str {

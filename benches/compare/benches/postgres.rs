@@ -33,6 +33,7 @@ const INPUT: &str = "One key looked up and inserted, two of 10,000 balances chan
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Rival {
     OneStatement,
+    Pipelined,
     SevenTrips,
 }
 
@@ -44,6 +45,8 @@ fn main() {
     let rows = [
         (64, Rival::OneStatement, 3.0),
         (1_024, Rival::OneStatement, 5.0),
+        (64, Rival::Pipelined, 3.0),
+        (1_024, Rival::Pipelined, 5.0),
         (1, Rival::OneStatement, 0.55),
         (8, Rival::OneStatement, 0.55),
         (1, Rival::SevenTrips, 1.0),
@@ -69,7 +72,8 @@ fn meet(
 ) {
     let figure = format!("{callers} caller{}", if callers == 1 { "" } else { "s" });
     let name = match rival {
-        Rival::OneStatement => "one prepared statement, 16 connections",
+        Rival::OneStatement => "one prepared statement, pool of 16",
+        Rival::Pipelined => "the same statement pipelined over 16 connections",
         Rival::SevenTrips => "`FOR UPDATE` in seven round trips, pool of 16",
     };
     if !args.wants(&format!("{figure}, {name}")) {
@@ -77,8 +81,7 @@ fn meet(
     }
     let (ours, rivals) = (cluster.schema(), cluster.schema());
     let runtime = callers::runtime();
-    let store = Store::open(Postgres::url(ours.url()), Arc::new(SystemWorld::default()), &[SCHEMA])
-        .unwrap();
+    let store = Store::open(Postgres::url(ours.url()), Arc::new(SystemWorld), &[SCHEMA]).unwrap();
     SCHEMA.postgres.iter().for_each(|script| rivals.batch(script));
     for schema in [&ours, &rivals] {
         schema.batch("ANALYZE");
@@ -110,8 +113,9 @@ fn runner<'r>(
     url: &str,
 ) -> Box<dyn FnMut(Range<u64>) -> Duration + 'r> {
     match rival {
-        Rival::OneStatement => {
-            let pool = Arc::new(OneStatement::connect(runtime, url).unwrap());
+        Rival::OneStatement | Rival::Pipelined => {
+            let pipelined = rival == Rival::Pipelined;
+            let pool = Arc::new(OneStatement::connect(runtime, url, pipelined).unwrap());
             Box::new(move |ops| {
                 let pool = pool.clone();
                 callers::tasks(runtime, callers, ops, move |n| {

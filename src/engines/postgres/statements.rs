@@ -172,18 +172,21 @@ fn select(table: &Table, mut keys: Vec<Key>, lock: bool) -> Call {
         return Call::over(text, columns, keys.swap_remove(0));
     }
     let key = sql::key(table);
-    let mut text = format!(
-        "SELECT {} FROM unnest({}) AS wanted({}) JOIN {} AS kept ON {}",
+    // Each wanted key is looked up in its turn, so rows are locked in the set's order. A join would
+    // leave the choice to the planner, and a plan made while the table was small would later read
+    // all of it; what is locked, or has an OFFSET, is not merged into the outer query.
+    let each = format!(
+        "SELECT {} FROM {} AS kept WHERE {} {}",
         prefixed("kept", &sql::columns(table)),
-        parameters(key.len()),
-        key.join(", "),
         table.name,
         matched("wanted", &key),
+        if lock { LOCK } else { "OFFSET 0" },
     );
-    if lock {
-        // Rows are locked as they leave the sort.
-        text += &format!(" ORDER BY {} {LOCK} OF kept", prefixed("kept", &key));
-    }
+    let text = format!(
+        "SELECT found.* FROM unnest({}) AS wanted({}) CROSS JOIN LATERAL ({each}) AS found",
+        parameters(key.len()),
+        key.join(", "),
+    );
     Call::over_all(text, columns, keys)
 }
 
@@ -211,14 +214,17 @@ fn update(table: &Table, mut rows: Vec<Vec<Value>>) -> Call {
     let (key, rest) = names.split_at(table.key_len);
     // A table of nothing but a key still needs an assignment.
     let set = if rest.is_empty() { &key[..1] } else { rest };
-    let set: Vec<String> = set.iter().map(|column| format!("{column} = new.{column}")).collect();
+    let set: Vec<String> =
+        set.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    // The rows are there and locked, so each of them conflicts and is replaced: an index look-up a
+    // row, whatever the planner believes of the table.
     let text = format!(
-        "UPDATE {} AS kept SET {} FROM unnest({}) AS new({}) WHERE {}",
+        "INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO UPDATE SET {}",
         table.name,
-        set.join(", "),
-        parameters(names.len()),
         names.join(", "),
-        matched("new", key),
+        parameters(names.len()),
+        key.join(", "),
+        set.join(", "),
     );
     Call::over_all(text, table.columns, rows)
 }
@@ -229,12 +235,15 @@ fn delete(table: &Table, mut keys: Vec<Key>) -> Call {
         return Call::over(sql::delete(table, Dialect::Postgres), columns, keys.swap_remove(0));
     }
     let key = sql::key(table);
+    // The arrays alone bound what is read; the join then takes exactly the wanted keys.
+    let bounds = (1..).zip(&key).map(|(n, column)| format!("kept.{column} = ANY(${n})"));
     let text = format!(
-        "DELETE FROM {} AS kept USING unnest({}) AS gone({}) WHERE {}",
+        "DELETE FROM {} AS kept USING unnest({}) AS gone({}) WHERE {} AND {}",
         table.name,
         parameters(key.len()),
         key.join(", "),
         matched("gone", &key),
+        bounds.collect::<Vec<_>>().join(" AND "),
     );
     Call::over_all(text, columns, keys)
 }

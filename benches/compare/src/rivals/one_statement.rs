@@ -1,11 +1,14 @@
 //! PostgreSQL by hand, one round trip: the whole transfer in one prepared statement.
 //!
-//! Sixteen connections, taken in turn. A query is sent without waiting for the connection's last
-//! answer, so no connection idles and no pool is locked; each is still a transaction of its own. The
-//! index is read in the order of the keys, so two transfers lock the same accounts in the same order.
+//! Sixteen connections, in one of two ways. A pool hands each to one caller at a time, as services do.
+//! Pipelined, they are taken in turn and a query is sent without waiting for the connection's last
+//! answer: no connection idles, no pool is locked, and a lost connection fails many callers at once.
+//! Either way each transfer is a transaction of its own. The index is read in the order of the keys, so two transfers lock the same accounts in the same order.
 //! A `CHECK` on the balance would refuse an overdraft.
 
-use tokio::runtime::Runtime;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::{runtime::Runtime, sync::Semaphore};
 use tokio_postgres::{Client, Error, NoTls, Statement};
 
 use crate::transfer::{FEE, Moved, Transfer};
@@ -23,7 +26,17 @@ const TEXT: &str = "
 
 /// The connections, each with the statement prepared.
 #[derive(Debug)]
-pub struct OneStatement(Vec<(Client, Statement)>);
+pub struct OneStatement {
+    all: Vec<(Client, Statement)>,
+    /// The pool; `None`: pipelined.
+    pool: Option<Pool>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    free: Semaphore,
+    idle: Mutex<Vec<usize>>,
+}
 
 impl OneStatement {
     /// Connects and prepares.
@@ -31,7 +44,7 @@ impl OneStatement {
     /// # Errors
     ///
     /// Whatever hinders the connection.
-    pub fn connect(runtime: &Runtime, url: &str) -> Result<Self, Error> {
+    pub fn connect(runtime: &Runtime, url: &str, pipelined: bool) -> Result<Self, Error> {
         let mut all = Vec::new();
         for _ in 0..CONNECTIONS {
             all.push(runtime.block_on(async {
@@ -40,7 +53,11 @@ impl OneStatement {
                 Ok::<_, Error>((client, statement))
             })?);
         }
-        Ok(Self(all))
+        let pool = (!pipelined).then(|| Pool {
+            free: Semaphore::new(CONNECTIONS),
+            idle: Mutex::new((0..CONNECTIONS).collect()),
+        });
+        Ok(Self { all, pool })
     }
 
     /// The n-th transfer, in a transaction of its own.
@@ -49,8 +66,20 @@ impl OneStatement {
     ///
     /// Whatever the server reports.
     pub async fn transfer(&self, n: u64) -> Result<Moved, Error> {
-        let turn = usize::try_from(n).unwrap_or_default() % self.0.len();
-        let (client, statement) = &self.0[turn];
+        let Some(pool) = &self.pool else {
+            let turn = usize::try_from(n).unwrap_or_default() % self.all.len();
+            return self.on(turn, n).await;
+        };
+        let _permit = pool.free.acquire().await.expect("nobody closes the pool");
+        let idle = || pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = idle().pop().expect("a permit stands for an idle connection");
+        let moved = self.on(turn, n).await;
+        idle().push(turn);
+        moved
+    }
+
+    async fn on(&self, turn: usize, n: u64) -> Result<Moved, Error> {
+        let (client, statement) = &self.all[turn];
         let Transfer { key, digest, from, to, amount } = Transfer::nth(n);
         let takes = -amount - FEE;
         let (key, digest) = (&key[..], &digest[..]);
