@@ -38,7 +38,7 @@ const MANY: [u64; 2] = [1_000_000, 50_000];
 /// Whatever a store answers.
 pub fn begin_upload(args: &Args, report: &mut Report, parent: &str) -> Result<(), Error> {
     let many = MANY[usize::from(args.quick)];
-    let figure = |how| format!("`begin`, CPU at {many} uploads, {how}");
+    let figure = |how: &str| format!("`begin`, CPU at {many} uploads, {how}");
     let ways = [("one at a time", 1), ("512 at once", CHUNK)];
     if !ways.iter().any(|(how, _)| args.wants(&figure(how))) {
         return Ok(());

@@ -9,7 +9,7 @@ use super::{
     Fixture,
     probe::{Child, Count, Parent, act, add_child, child, count, quietly, remove_child},
 };
-use crate::storage::{BATCH_MAX, Command, Pending, Scan, Store, StoreError};
+use crate::storage::{BATCH_MAX, Command, Pending, QUEUE_MAX, Scan, Store, StoreError};
 
 fn counted(store: &Store, id: &[u8]) -> Option<i64> {
     store.get::<Count>(&id.to_vec()).wait().unwrap().map(|found| found.count)
@@ -397,4 +397,73 @@ pub fn s3_a_suspended_store_is_closed_until_it_resumes(fixture: &Fixture) {
     store.resume().unwrap();
     assert_eq!(store.submit(count(b"s", 1)).wait(), Ok(2));
     assert_eq!(counted(&store, b"s"), Some(2));
+}
+
+/// A claim that is given up and taken again in one batch: as a unique index, it would conflict for
+/// ever; as a row, it is simply replaced.
+pub fn a_claim_changes_hands_within_one_batch(fixture: &Fixture) {
+    let store = fixture.open();
+    let id = || b"name".to_vec();
+    let give_up =
+        || act(move |_, keys| keys.own::<Count>(&id()), move |rows, _| rows.remove::<Count>(&id()));
+    let take = |who: i64| {
+        act(
+            move |_, keys| keys.own::<Count>(&id()),
+            move |rows, _| {
+                let is_free = rows.get::<Count>(&id()).is_none();
+                if is_free {
+                    rows.put(Count { id: id(), count: who });
+                }
+                is_free
+            },
+        )
+    };
+    assert_eq!(store.submit(take(1)).wait(), Ok(true));
+    let (refused, given) = (store.submit(take(2)), store.submit(give_up()));
+    let (taken, late) = (store.submit(take(3)), store.submit(take(4)));
+    assert_eq!((refused.wait(), given.wait()), (Ok(false), Ok(())));
+    assert_eq!((taken.wait(), late.wait()), (Ok(true), Ok(false)));
+    assert_eq!(counted(&store, b"name"), Some(3));
+}
+
+/// A command that goes on until it is told to end, and how to tell it.
+fn endless(store: &Store) -> (Pending<bool, StoreError>, std::sync::mpsc::Sender<()>) {
+    let (started, has_started) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel();
+    let ended = Mutex::new(ended);
+    let pending = store.submit(act(
+        |_, _| {},
+        move |_, _| {
+            started.send(()).ok();
+            ended.lock().unwrap().recv_timeout(Duration::from_secs(60)).is_ok()
+        },
+    ));
+    has_started.recv_timeout(Duration::from_secs(60)).unwrap();
+    (pending, end)
+}
+
+/// Patience has an end, and the work goes on without it.
+pub fn waiting_with_a_timeout_gives_the_answer_back_or_the_promise(fixture: &Fixture) {
+    let store = fixture.open();
+    let (slow, end) = endless(&store);
+    let slow = slow.wait_timeout(Duration::from_millis(10)).unwrap_err();
+    let behind = store.submit(count(b"t", 1));
+    let behind = behind.wait_timeout(Duration::from_millis(10)).unwrap_err();
+    end.send(()).unwrap();
+    assert_eq!(slow.wait_timeout(Duration::from_secs(60)).unwrap(), Ok(true));
+    assert_eq!(behind.wait_timeout(Duration::MAX).unwrap(), Ok(1));
+}
+
+/// A queue that holds all it may is busy, at once; what it holds is decided.
+pub fn w3_a_full_queue_is_busy_and_loses_nothing(fixture: &Fixture) {
+    let store = fixture.open();
+    let (slow, end) = endless(&store);
+    let nothing = || act(|_, _| {}, |_, _| ());
+    let held: Vec<_> = (0..QUEUE_MAX).map(|_| store.submit(nothing())).collect();
+    let refused = store.submit(nothing()).wait();
+    assert!(matches!(refused, Err(StoreError::Busy(_))), "{refused:?}");
+    end.send(()).unwrap();
+    assert_eq!(slow.wait(), Ok(true));
+    assert!(held.into_iter().all(|one| one.wait().is_ok()));
+    assert_eq!(store.submit(nothing()).wait(), Ok(()));
 }

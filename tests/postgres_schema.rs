@@ -1,0 +1,151 @@
+//! The schema on PostgreSQL: the same columns as described, and the same views as on SQLite.
+
+#![cfg(all(feature = "postgres", feature = "sqlite"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "support/postgres.rs"]
+mod postgres_support;
+#[path = "support/world.rs"]
+mod world;
+
+use std::{sync::Arc, time::Duration};
+
+use finalmile::{
+    AccountId, Actor, CORE, Credits, FinalMile, Simulated, SystemWorld, Timestamp,
+    engines::{Postgres, Sqlite},
+    limit::Policy,
+    storage::{Backend, Kind, Only, Store, conformance::probe},
+};
+use world::{key, purchase, share};
+
+#[test]
+fn d1_descriptions_and_schema_name_the_same_columns_and_indexes() {
+    let Some(cluster) = postgres_support::live_or_skip() else { return };
+    let schema = cluster.schema();
+    let store =
+        Store::open(Postgres::url(schema.url()), Arc::new(SystemWorld), &[CORE, probe::PROBE]);
+    drop(store.unwrap());
+    let mut db = schema.connect();
+    for table in CORE.tables.iter().chain(probe::PROBE.tables).map(|table| table()) {
+        let rows = db
+            .query(
+                "SELECT column_name::text, data_type::text, is_nullable = 'NO',
+                        coalesce(collation_name::text, '')
+                 FROM information_schema.columns
+                 WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position",
+                &[&schema.name(), &table.name],
+            )
+            .unwrap();
+        let found: Vec<(String, String, bool, String)> =
+            rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
+        let described: Vec<_> = table
+            .columns
+            .iter()
+            .map(|column| {
+                let (kind, collation) = match column.kind {
+                    Kind::Int => ("bigint", ""),
+                    Kind::Text => ("text", "C"),
+                    Kind::Blob => ("bytea", ""),
+                };
+                let (name, kind) = (column.name.to_owned(), kind.to_owned());
+                (name, kind, !column.nullable, collation.to_owned())
+            })
+            .collect();
+        assert_eq!(found, described, "{}", table.name);
+
+        let text = "SELECT indexdef FROM pg_indexes WHERE schemaname = $1 AND indexname = $2";
+        let definition = |db: &mut finalmile::postgres::Client, name: &str| -> String {
+            db.query_one(text, &[&schema.name(), &name]).unwrap().get(0)
+        };
+        let columns = |order: &[usize]| {
+            order.iter().map(|i| table.columns[*i].name).collect::<Vec<_>>().join(", ")
+        };
+        let primary = definition(&mut db, &format!("{}_pkey", table.name));
+        let key: Vec<usize> = (0..table.key_len).collect();
+        assert!(primary.contains(&format!("({})", columns(&key))), "{primary}");
+        for index in table.indexes {
+            let found = definition(&mut db, index.name);
+            assert!(
+                found.contains(&format!("({})", columns(&table.order(Some(index))))),
+                "{found}"
+            );
+            match index.only {
+                None => assert!(!found.contains("WHERE"), "{found}"),
+                Some(Only::Equals(column, text)) => {
+                    assert!(
+                        found.ends_with(&format!("WHERE ({column} = '{text}'::text)")),
+                        "{found}"
+                    );
+                }
+                Some(Only::Present(column)) => {
+                    assert!(found.ends_with(&format!("WHERE ({column} IS NOT NULL)")), "{found}");
+                }
+                Some(Only::Absent(column)) => {
+                    assert!(found.ends_with(&format!("WHERE ({column} IS NULL)")), "{found}");
+                }
+            }
+        }
+    }
+}
+
+/// A little life: purchases, uploads in every state, a freeze, a changed limit.
+fn live(backend: impl Backend) -> FinalMile {
+    let start = Timestamp::from_micros(1_800_000_000_123_456);
+    let clock = Arc::new(Simulated::new(start, 3));
+    let fm = FinalMile::builder(backend).world(clock.clone()).open().unwrap();
+    let admin = fm.admin(Actor::new("ops").unwrap());
+    let limit = Policy::greedy("search".parse().unwrap(), 7, Duration::from_secs(60)).unwrap();
+    admin.configure(limit).wait().unwrap();
+    for (i, name) in (1..).zip(["ada", "bob", "żółć"]) {
+        let account = AccountId::new(name).unwrap();
+        fm.ledger().add_credits(purchase(&account, i * 500, &format!("pi_{i}"))).wait().unwrap();
+        clock.advance(Duration::from_micros(777_001));
+        for n in 0..4 {
+            let begun =
+                fm.uploads().begin(&account, 1 << 19, &key(&format!("{n}"))).wait().unwrap();
+            clock.advance(Duration::from_secs(1));
+            match n {
+                0 => drop(fm.uploads().fail(&account, begun.upload_id, "gave up").wait().unwrap()),
+                1 => {}
+                _ => {
+                    let share = share(char::from(b'a' + n));
+                    fm.uploads().finalize(&account, begun.upload_id, share).wait().unwrap();
+                }
+            }
+        }
+    }
+    let bob = AccountId::new("bob").unwrap();
+    let hour = Duration::from_secs(3_600);
+    fm.ledger().reserve(&bob, Credits::new(3), hour, &key("held")).wait().unwrap();
+    admin.freeze(&bob, "too 'clever' by half", None).wait().unwrap();
+    fm
+}
+
+#[test]
+fn the_views_show_the_same_columns_and_rows_on_both_databases() {
+    let Some(cluster) = postgres_support::live_or_skip() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let schema = cluster.schema();
+    let here = live(Sqlite::file(folder.path().join("app.db")));
+    let there = live(Postgres::url(schema.url()).own_clock());
+    for view in [
+        "storage_account",
+        "account_status",
+        "purchases",
+        "uploads",
+        "media_shares",
+        "media_shares_feed",
+        "rate_limit_config",
+        "rate_limits",
+    ] {
+        let read = |fm: &FinalMile| {
+            let mut seen = fm.store().view(view, 1_000).wait().unwrap();
+            // A view has no order of its own.
+            seen.rows.sort_by_key(|row| format!("{row:?}"));
+            seen
+        };
+        let (here, there) = (read(&here), read(&there));
+        assert!(here.rows.len() > 2, "{view}");
+        assert_eq!(here, there, "{view}");
+    }
+}
