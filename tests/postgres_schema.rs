@@ -54,7 +54,7 @@ fn d1_descriptions_and_schema_name_the_same_columns_and_indexes() {
         assert_eq!(found, described, "{}", table.name);
 
         let text = "SELECT indexdef FROM pg_indexes WHERE schemaname = $1 AND indexname = $2";
-        let definition = |db: &mut finalmile::postgres::Client, name: &str| -> String {
+        let definition = |db: &mut postgres::Client, name: &str| -> String {
             db.query_one(text, &[&schema.name(), &name]).unwrap().get(0)
         };
         let columns = |order: &[usize]| {
