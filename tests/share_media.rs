@@ -134,7 +134,7 @@ fn broken_files_are_errors_that_stop_nobody_and_cost_nothing() {
     let whole = fs::read(&good).unwrap();
     let cut = write("cut.jpg", &whole[..whole.len() / 3]);
     // A header that claims 65,500 x 65,500 pixels.
-    let mut huge = whole.clone();
+    let mut huge = whole;
     let frame = huge.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
     huge[frame + 5..frame + 9].copy_from_slice(&[0xFF, 0xDC, 0xFF, 0xDC]);
     let huge = write("huge.jpg", &huge);
