@@ -72,7 +72,8 @@ impl Admin {
         }
     }
 
-    /// Sets an endpoint's limit, live. The tokens that were spent stay spent.
+    /// Sets an endpoint's limit, live. What was spent stays spent while the rule stays the same; a
+    /// change between a token bucket and a window, or of a window's length, starts buckets afresh.
     pub fn configure(&self, policy: Policy) -> Pending<Policy> {
         self.fm.ask("configure-limit", None, Configure { policy, actor: self.actor.clone() })
     }
@@ -84,6 +85,10 @@ impl Admin {
     ///
     /// [`StoreError::Corrupt`](crate::storage::StoreError::Corrupt) when the chain breaks.
     pub fn audit(&self, subject: &str) -> Result<Vec<AuditEntry>, crate::Error> {
-        Ok(audit::read(self.fm.store(), subject)?)
+        audit::read(self.fm.store(), subject).map_err(|fault| {
+            let error = crate::Error::from(fault);
+            error.log("audit", None);
+            error
+        })
     }
 }

@@ -113,6 +113,8 @@ fn link(previous: &[u8; 32], entry: &AuditEntry) -> [u8; 32] {
 /// [`StoreError::Corrupt`] when a row was changed, is missing or stands elsewhere.
 pub(crate) fn read(store: &Store, subject: &str) -> Result<Vec<AuditEntry>, StoreError> {
     let subject = subject.to_owned();
+    // The head first: rows that come after it was read are more than it promises, never fewer.
+    let head = store.get::<AuditHead>(&subject).wait()?;
     let (mut entries, mut cursor) = (Vec::new(), None);
     loop {
         let scan = Scan::of::<AuditEntry>().under(&subject).limit(1_000).after(cursor);
@@ -131,13 +133,11 @@ pub(crate) fn read(store: &Store, subject: &str) -> Result<Vec<AuditEntry>, Stor
         }
         previous = entry.hash;
     }
-    let head = store.get::<AuditHead>(&subject).wait()?;
-    let head = head.map_or(([0; 32], 0), |head| (head.hash, head.length));
-    // The head may have moved on since the rows were read; it never lags behind them.
-    if usize::try_from(head.1).is_ok_and(|n| n < entries.len())
-        || (usize::try_from(head.1) == Ok(entries.len()) && head.0 != previous)
-    {
-        return Err(StoreError::Corrupt(format!("the audit of {subject} lost its end")));
+    if let Some(head) = head {
+        let last = usize::try_from(head.length).ok().and_then(|length| length.checked_sub(1));
+        if last.and_then(|last| entries.get(last)).map(|entry| entry.hash) != Some(head.hash) {
+            return Err(StoreError::Corrupt(format!("the audit of {subject} lost its end")));
+        }
     }
     Ok(entries)
 }

@@ -6,7 +6,8 @@
 //! # Invariants
 //!
 //! - **X1** What a client sees never holds an id, a balance or a payload.
-//! - **X2** Every refusal and fault is logged once.
+//! - **X2** Every refusal and fault is logged once, in the span of whoever asked. (`run_in` of the
+//!   engines answers the host, which logs as it likes.)
 
 use std::num::NonZeroU64;
 
@@ -195,7 +196,7 @@ impl Error {
     pub fn http_status(&self) -> u16 {
         match self {
             Self::Refused(refusal) => refusal.face().1,
-            Self::Store(StoreError::Busy(_) | StoreError::Closed) => 503,
+            Self::Store(StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Closed) => 503,
             Self::Store(_) => 500,
             #[cfg(feature = "thumb")]
             Self::Thumb(error) => {
@@ -224,7 +225,9 @@ impl Error {
                 let (code, _, error) = refusal.face();
                 (code, error)
             }
-            Self::Store(StoreError::Busy(_) | StoreError::Closed) => ("BUSY", "Try again later"),
+            Self::Store(StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Closed) => {
+                ("BUSY", "Try again later")
+            }
             Self::Store(_) => ("INTERNAL_ERROR", "An error occurred"),
             #[cfg(feature = "thumb")]
             Self::Thumb(error) => (error.code(), error.public_text()),

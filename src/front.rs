@@ -88,7 +88,7 @@ impl FinalMile {
     ///
     /// Whatever hinders it; the handle then stays in use.
     pub fn suspend(&self) -> Result<(), Error> {
-        Ok(self.store.suspend()?)
+        self.store.suspend().map_err(Self::fault("suspend", None))
     }
 
     /// Takes up work again.
@@ -97,7 +97,7 @@ impl FinalMile {
     ///
     /// Whatever hinders it; the handle then stays suspended.
     pub fn resume(&self) -> Result<(), Error> {
-        Ok(self.store.resume()?)
+        self.store.resume().map_err(Self::fault("resume", None))
     }
 
     /// Submits a command whose refusals and faults are errors to the caller, logged once.
@@ -111,15 +111,30 @@ impl FinalMile {
         C: Command<Out = Result<T, Refusal>>,
         T: Send + 'static,
     {
+        // Whoever leads the batch converts the answer, and stands in a span of his own.
+        let span = tracing::Span::current();
         self.store.submit_with(command, move |answer| {
             let answer = match answer {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(refusal)) => Error::from(refusal),
                 Err(fault) => fault.into(),
             };
-            answer.log(service, user.as_ref());
+            span.in_scope(|| answer.log(service, user.as_ref()));
             Err(answer)
         })
+    }
+
+    /// What turns a read's fault into the caller's error, logged once.
+    pub(crate) fn fault(
+        service: &'static str,
+        user: Option<AccountId>,
+    ) -> impl FnOnce(StoreError) -> Error + Send + 'static {
+        let span = tracing::Span::current();
+        move |fault| {
+            let error = Error::from(fault);
+            span.in_scope(|| error.log(service, user.as_ref()));
+            error
+        }
     }
 
     /// Answers a request that no command needs to decide.
@@ -154,11 +169,7 @@ impl Builder {
             store.submit(Seed(policy::defaults())).wait()?;
             Ok(FinalMile { store })
         });
-        opened.map_err(|fault: StoreError| {
-            let error = Error::from(fault);
-            error.log("open", None);
-            error
-        })
+        opened.map_err(FinalMile::fault("open", None))
     }
 }
 

@@ -137,8 +137,7 @@ impl FinalMile {
 fn sweep(store: &Store, deadline: Deadline) -> Result<SweepReport, StoreError> {
     let now = store.now();
     let before = now.before(UPLOAD_TTL);
-    let mut report = SweepReport::default();
-    let (uploads_failed, more) = expire(
+    let uploads = expire(
         store,
         deadline,
         "fm_upload_stuck",
@@ -148,25 +147,23 @@ fn sweep(store: &Store, deadline: Deadline) -> Result<SweepReport, StoreError> {
             upload: upload.id,
             reason: "not finished in time".to_owned(),
             event: UploadEvent::Expire,
-            begun_before: Some(before),
         },
-    )?;
-    (report.uploads_failed, report.more) = (uploads_failed, more);
-    let (reservations_expired, more) = expire(
+    );
+    let reservations = expire(
         store,
         deadline,
         "fm_reservation_due",
         |held: &Reservation| held.expires_at <= now,
         |held| EndReservation { account: held.account, id: held.id, end: End::Expire },
-    )?;
-    report.reservations_expired = reservations_expired;
-    report.more |= more;
-    Ok(report)
+    );
+    // A fault of the first keeps nobody from the second.
+    let ((uploads_failed, more), (reservations_expired, more_too)) = (uploads?, reservations?);
+    Ok(SweepReport { uploads_failed, reservations_expired, more: more || more_too })
 }
 
 /// Ends what is due in the order of `index`, which begins with the time: how many, and whether time
 /// ran out.
-fn expire<R: Record, C: Expiry>(
+fn expire<R: Record, C: Expiry + Clone>(
     store: &Store,
     deadline: Deadline,
     index: &'static str,
@@ -180,13 +177,32 @@ fn expire<R: Record, C: Expiry>(
         let Page { rows, next, .. } = store.scan::<R>(scan).wait()?;
         let chunk: Vec<C> = rows.into_iter().take_while(&is_due).map(&expiry).collect();
         let short = chunk.len() < CHUNK;
-        if !chunk.is_empty() {
-            ended += store.submit(Chunk(chunk)).wait()?;
-        }
+        ended += end_all(store, chunk)?;
         cursor = next;
         if short || cursor.is_none() {
             return Ok((ended, false));
         }
     }
     Ok((ended, true))
+}
+
+/// Ends what is due of one chunk. A poisoned one must not keep the rest from ending, now and in
+/// every later run: then each is tried alone, and what fails is logged and left.
+fn end_all<C: Expiry + Clone>(store: &Store, chunk: Vec<C>) -> Result<u64, StoreError> {
+    if chunk.is_empty() {
+        return Ok(0);
+    }
+    match store.submit(Chunk(chunk.clone())).wait() {
+        Err(fault) if !fault.is_retryable() && fault != StoreError::Closed => {}
+        done => return done,
+    }
+    let mut ended = 0;
+    for one in chunk {
+        match store.submit(Chunk(vec![one])).wait() {
+            Ok(count) => ended += count,
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(fault) => Error::from(fault).log("maintain", None),
+        }
+    }
+    Ok(ended)
 }

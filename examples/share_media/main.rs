@@ -173,10 +173,8 @@ impl Desk {
                 account: account.clone(),
                 credits: WELCOME.max(Credits::new(needed)),
                 provider: "demo".parse()?,
-                reference: format!("welcome-{account}")
-                    .chars()
-                    .take(255)
-                    .collect::<String>()
+                // Of a fixed length, however long the name is.
+                reference: format!("welcome-{}", cid_of_bytes(account.as_str().as_bytes()))
                     .parse()?,
                 paid: Money::minor(0, "usd")?,
                 metadata: BTreeMap::new(),

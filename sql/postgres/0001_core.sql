@@ -172,7 +172,8 @@ SELECT id AS user_id, balance AS credits_balance, reserved AS credits_reserved, 
 FROM fm_account;
 
 CREATE VIEW account_status AS
-SELECT id AS user_id, (frozen_at IS NOT NULL)::int::bigint AS is_frozen, frozen_reason, frozen_by,
+SELECT id AS user_id, (frozen_at IS NOT NULL AND (frozen_until IS NULL OR frozen_until
+           > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))::int::bigint AS is_frozen, frozen_reason, frozen_by,
        frozen_at AS frozen_at_us, fm_iso(frozen_at) AS frozen_at,
        frozen_until AS frozen_until_us, fm_iso(frozen_until) AS frozen_until
 FROM fm_account;

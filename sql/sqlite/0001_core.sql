@@ -170,7 +170,8 @@ SELECT id AS user_id, balance AS credits_balance, reserved AS credits_reserved, 
 FROM fm_account;
 
 CREATE VIEW account_status AS
-SELECT id AS user_id, frozen_at IS NOT NULL AS is_frozen, frozen_reason, frozen_by,
+SELECT id AS user_id, frozen_at IS NOT NULL AND (frozen_until IS NULL
+           OR frozen_until > CAST(unixepoch('subsec') * 1000000 AS INTEGER)) AS is_frozen, frozen_reason, frozen_by,
        frozen_at AS frozen_at_us, strftime('%Y-%m-%dT%H:%M:%S', frozen_at / 1000000, 'unixepoch')
            || printf('.%06dZ', frozen_at % 1000000) AS frozen_at,
        frozen_until AS frozen_until_us, strftime('%Y-%m-%dT%H:%M:%S', frozen_until / 1000000, 'unixepoch')

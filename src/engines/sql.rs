@@ -103,6 +103,10 @@ pub(crate) fn scan(scan: &Scan, dialect: Dialect) -> Result<(String, Key), Store
         conditions.push(format!("({}) {compare} ({bound})", rest.join(", ")));
         values.extend_from_slice(&after[scan.prefix.len()..]);
     }
+    if rest.is_empty() && scan.after.is_some() {
+        // The prefix names one row, and the cursor is on it.
+        conditions.push("1 = 0".to_owned());
+    }
     match scan.index.and_then(|name| table.index(name)).and_then(|index| index.only) {
         Some(Only::Equals(column, text)) => conditions.push(format!("{column} = '{text}'")),
         Some(Only::Present(column)) => conditions.push(format!("{column} IS NOT NULL")),

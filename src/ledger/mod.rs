@@ -124,7 +124,7 @@ impl Ledger {
 
     /// The account as it stands, or `None`.
     pub fn account(&self, account: &AccountId) -> Pending<Option<Account>> {
-        self.fm.store().get_in::<Account, _>(account)
+        self.fm.store().get_in(account, FinalMile::fault("account", Some(account.clone())))
     }
 
     /// The account's purchases, newest first, 20 a page.
@@ -134,12 +134,12 @@ impl Ledger {
         after: Option<Cursor>,
     ) -> Pending<Page<PurchaseRecord>> {
         let scan = Scan::of::<PurchaseRecord>().under(account).descending().limit(20).after(after);
-        self.fm.store().scan_in(scan)
+        self.fm.store().scan_in(scan, FinalMile::fault("purchases", Some(account.clone())))
     }
 
     /// The account's entries, newest first, 20 a page.
     pub fn entries(&self, account: &AccountId, after: Option<Cursor>) -> Pending<Page<Entry>> {
         let scan = Scan::of::<Entry>().under(account).descending().limit(20).after(after);
-        self.fm.store().scan_in(scan)
+        self.fm.store().scan_in(scan, FinalMile::fault("entries", Some(account.clone())))
     }
 }

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - **L4** A payment reference credits once: the same content again gives the first receipt, other
-//!   content is a conflict that names the field and changes nothing.
+//!   content (metadata aside) is a conflict that names the field and changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -151,6 +151,8 @@ impl AddCredits {
         if purchase.credits <= Credits::ZERO {
             return Err(Refusal::Invalid { field: "credits", why: "it is not positive" });
         }
+        // Its fields are public, so it may not have come from `Money::minor`.
+        Money::minor(purchase.paid.minor, &purchase.paid.currency)?;
         let known = |key: &String| METADATA_KEYS.contains(&key.as_str());
         if !purchase.metadata.keys().all(known) {
             return Err(Refusal::Invalid {
@@ -159,7 +161,7 @@ impl AddCredits {
             });
         }
         let metadata = serde_json::json!(purchase.metadata).to_string();
-        if metadata.len() > 4_096 || metadata.contains("\\u0000") {
+        if metadata.len() > 4_096 || purchase.metadata.values().any(|text| text.contains('\0')) {
             return Err(Refusal::Invalid { field: "metadata", why: "it is too long or holds NUL" });
         }
         Ok(Self { id, transfer, purchase, metadata })

@@ -142,7 +142,8 @@ pub(crate) fn end(
         End::Settle { .. } | End::Release | End::Expire => {}
     }
     let account = existing(rows, &id.0)?;
-    let reserved = account.reserved.minus(held.amount).unwrap_or_default();
+    // Somebody may have set the sum to nothing by hand; it never becomes less than that.
+    let reserved = account.reserved.minus(held.amount).unwrap_or_default().max(Credits::ZERO);
     let account = Account { reserved, version: account.version + 1, ..account };
     rows.put(account.clone());
     if let End::Settle { kind, transfer, .. } = end

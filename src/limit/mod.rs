@@ -50,9 +50,15 @@ impl Limiter {
     /// [`Refusal::EndpointUnknown`] when none of that name is configured.
     pub fn endpoint(&self, name: &str) -> Result<Endpoint, Error> {
         let name = EndpointName::new(name)?;
-        match self.fm.store().get::<Policy>(&name).wait()? {
+        let found: Pending<Option<Policy>> =
+            self.fm.store().get_in(&name, FinalMile::fault("endpoint", None));
+        match found.wait()? {
             Some(_) => Ok(Endpoint { name }),
-            None => Err(Refusal::EndpointUnknown { endpoint: name }.into()),
+            None => {
+                let error = Error::from(Refusal::EndpointUnknown { endpoint: name });
+                error.log("endpoint", None);
+                Err(error)
+            }
         }
     }
 
@@ -79,6 +85,7 @@ impl Limiter {
 
     /// The configured endpoints, by name.
     pub fn policies(&self) -> Pending<Page<Policy>> {
-        self.fm.store().scan_in(Scan::of::<Policy>().limit(1_000))
+        let scan = Scan::of::<Policy>().limit(1_000);
+        self.fm.store().scan_in(scan, FinalMile::fault("policies", None))
     }
 }

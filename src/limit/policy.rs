@@ -102,9 +102,12 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Invalid`] for less than a check costs, or more than 10^9.
+    /// [`Refusal::Invalid`] for less than a check costs, more than 10^9, or a window.
     pub fn burst(self, burst: u32) -> Result<Self, Refusal> {
         let capacity = i64::from(burst);
+        if self.rule == Rule::Window {
+            return Err(Refusal::Invalid { field: "burst", why: "a window has none" });
+        }
         if !(self.cost..=TOKENS_MAX).contains(&capacity) {
             let why = "it is not within the cost and 10^9";
             return Err(Refusal::Invalid { field: "burst", why });

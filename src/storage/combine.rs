@@ -31,7 +31,7 @@ use crate::{
         Backend, Engine, StoreError,
         decide::{self, Job},
         engine::{Capabilities, Readers},
-        pending::{Cell, Seat},
+        pending::{Cell, Seat, reentrant},
         queue::{Batch, Entry, Gate, QUEUE_MAX, Queue, Task},
         retry::Run,
     },
@@ -122,7 +122,7 @@ impl Combiner {
         if let Err((job, fault)) = self.enqueue(Entry::Job(job))
             && let Entry::Job(job) = job
         {
-            job.answer(Some(fault));
+            hand_out(job, Some(fault));
         }
     }
 
@@ -132,6 +132,7 @@ impl Combiner {
         gate: Option<bool>,
         task: impl FnOnce(&mut dyn Engine) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.refuse_inside()?;
         let cell: Arc<Cell<Result<T, StoreError>>> = Cell::waiting();
         let answer = cell.clone();
         let task: Task = Box::new(move |engine| {
@@ -144,12 +145,18 @@ impl Combiner {
         crate::storage::Pending::new(cell, Some(self.clone())).wait()
     }
 
+    /// Refuses what would wait for the command or transaction that this thread is inside of.
+    pub(crate) fn refuse_inside(&self) -> Result<(), StoreError> {
+        if decide::is_deciding() { Err(reentrant()) } else { Ok(()) }
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.lock().state == Gate::Suspended
+    }
+
     /// Takes the lead for the calling thread, in its turn.
     pub(crate) fn turn(self: &Arc<Self>) -> Result<Turn, StoreError> {
-        if decide::is_deciding() {
-            let text = "a transaction inside a command or a transaction";
-            return Err(StoreError::Backend(text.to_owned()));
-        }
+        self.refuse_inside()?;
         let seat: Arc<Cell<()>> = Cell::waiting();
         seat.announce();
         self.enqueue(Entry::Turn(seat.clone())).map_err(|(_, fault)| fault)?;
@@ -201,8 +208,8 @@ impl Combiner {
                 self.call_worker(&mut queue);
             }
         } else if !queue.worker.armed {
-            queue.worker.armed = true;
             self.start_worker(&mut queue);
+            queue.worker.armed = queue.worker.thread.is_some();
             self.bell.notify_one();
         }
         Ok(())
@@ -222,7 +229,8 @@ impl Combiner {
         if seat.is_done() {
             return Role::Done;
         }
-        if self.capabilities.inline && !queue.leading {
+        // With nothing in the queue, its answer is already on the way.
+        if self.capabilities.inline && !queue.leading && !queue.entries.is_empty() {
             queue.leading = true;
             return Role::Lead;
         }
@@ -234,8 +242,7 @@ impl Combiner {
     pub(crate) fn nudge(self: &Arc<Self>) {
         let mut queue = self.lock();
         if !queue.leading && !queue.entries.is_empty() {
-            queue.leading = true;
-            self.call_worker(&mut queue);
+            queue.leading = self.call_worker(&mut queue);
         }
     }
 
@@ -267,7 +274,7 @@ impl Combiner {
                 drop(queue);
                 self.pass_on();
                 answered = run.answers.len();
-                run.answers.into_iter().for_each(|(job, fault)| job.answer(fault));
+                run.answers.into_iter().for_each(|(job, fault)| hand_out(job, fault));
             }
         }
         answered
@@ -305,6 +312,7 @@ impl Combiner {
             if queue.state == Gate::Closed {
                 drop(queue);
                 self.calm.notify_all();
+                self.bell.notify_all();
             }
             return;
         }
@@ -316,13 +324,17 @@ impl Combiner {
         if self.capabilities.inline && queue.entries.iter().take(OFFERS_MAX).any(offer) {
             return;
         }
-        self.call_worker(&mut queue);
+        if !self.call_worker(&mut queue) && !queue.entries.iter().any(offer) {
+            queue.leading = false;
+        }
     }
 
-    fn call_worker(self: &Arc<Self>, queue: &mut Queue) {
-        queue.worker.lead = true;
+    /// Gives the lead to the worker; false if no thread can be had.
+    fn call_worker(self: &Arc<Self>, queue: &mut Queue) -> bool {
         self.start_worker(queue);
+        queue.worker.lead = queue.worker.thread.is_some() || !self.capabilities.inline;
         self.bell.notify_one();
+        queue.worker.lead
     }
 
     fn start_worker(self: &Arc<Self>, queue: &mut Queue) {
@@ -381,8 +393,8 @@ impl Combiner {
         }
         let mut queue = self.lock();
         queue.state = Gate::Closed;
-        let worker = queue.worker.thread.take();
-        let on_worker = worker.as_ref().is_some_and(|w| w.thread().id() == thread::current().id());
+        let me = thread::current().id();
+        let on_worker = queue.worker.thread.as_ref().is_some_and(|w| w.thread().id() == me);
         // Inside a command or a transaction this thread already leads, and the worker finishes.
         while !on_worker && !decide::is_deciding() && (queue.leading || !queue.entries.is_empty()) {
             if queue.leading {
@@ -394,8 +406,10 @@ impl Combiner {
                 queue = self.lock();
             }
         }
+        // Taken only now: while there was work, a missing worker would have been started again.
+        let worker = queue.worker.thread.take();
         drop(queue);
-        self.bell.notify_one();
+        self.bell.notify_all();
         if let Some(worker) = worker.filter(|_| !on_worker && !decide::is_deciding()) {
             // A panic of the worker was already an error for whoever waited.
             drop(worker.join());
@@ -430,6 +444,11 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.core.pass_on();
     }
+}
+
+/// Answers a job. Its waker and what it drops are the host's, and their panic is not the leader's.
+fn hand_out(job: Box<dyn Job>, fault: Option<StoreError>) {
+    drop(catch_unwind(AssertUnwindSafe(|| job.answer(fault))));
 }
 
 impl fmt::Debug for Combiner {

@@ -70,7 +70,7 @@ impl<C: Command> Command for Vec<C> {
         self.iter().map(|command| command.decide(rows, now)).collect()
     }
     fn size_bytes(&self) -> usize {
-        self.iter().map(Command::size_bytes).sum()
+        self.iter().map(Command::size_bytes).fold(0, usize::saturating_add)
     }
 }
 
@@ -85,6 +85,6 @@ impl<A: Command, B: Command> Command for (A, B) {
         (self.0.decide(rows, now), self.1.decide(rows, now))
     }
     fn size_bytes(&self) -> usize {
-        self.0.size_bytes() + self.1.size_bytes()
+        self.0.size_bytes().saturating_add(self.1.size_bytes())
     }
 }

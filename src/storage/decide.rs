@@ -87,9 +87,15 @@ pub(crate) fn batch(
     let mut fates: Vec<Fate> = jobs.iter().map(|_| Fate::Decided).collect();
     let mut rows = lock(tx, jobs, &mut fates, capabilities)?;
     let now = tx.now().unwrap_or_else(|| world.now());
+    let mut is_first = true;
     for (job, fate) in jobs.iter_mut().zip(&mut fates) {
         if matches!(fate, Fate::Decided) {
             *fate = one(&mut rows, |rows| job.decide(rows, now));
+            // The first of a batch has no neighbour to blame; put back, it would come back for ever.
+            if is_first && matches!(fate, Fate::Again) {
+                *fate = Fate::Failed(cut_short());
+            }
+            is_first = false;
         }
     }
     if rows.is_dirty() {
@@ -203,7 +209,7 @@ impl Plan {
         let mut out = None;
         match one(&mut self.rows, |rows| out = Some(command.decide(rows, now))) {
             Fate::Failed(fault) => Err(fault),
-            Fate::Again => Err(StoreError::Conflict("a range was cut short".to_owned())),
+            Fate::Again => Err(cut_short()),
             Fate::Decided => out.map(|out| (out, self.rows)).ok_or_else(|| panicked(&"no answer")),
         }
     }
@@ -318,6 +324,10 @@ fn panicked(payload: &(dyn std::any::Any + Send)) -> StoreError {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     StoreError::Backend(format!("a command panicked: {}", text.unwrap_or("no text")))
+}
+
+fn cut_short() -> StoreError {
+    StoreError::Backend("a command read a range that it had itself cut short".to_owned())
 }
 
 fn unsettled() -> StoreError {

@@ -160,6 +160,9 @@ impl<T, E: From<StoreError>> Future for Pending<T, E> {
             State::Taken => return Poll::Ready(Err(StoreError::Closed.into())),
             State::Waiting => inner.state = State::Waiting,
         }
+        if is_deciding() {
+            return Poll::Ready(Err(reentrant().into()));
+        }
         inner.waker = Some(context.waker().clone());
         drop(inner);
         if let Some(core) = &self.core {
@@ -280,6 +283,6 @@ impl<R> Seat for Cell<R> {
     }
 }
 
-fn reentrant() -> StoreError {
+pub(crate) fn reentrant() -> StoreError {
     StoreError::Backend("waiting for the store inside a command or its own transaction".to_owned())
 }

@@ -73,7 +73,7 @@ impl Queue {
         let mut jobs: Vec<Box<dyn Job>> = Vec::new();
         let (mut bytes, mut background) = (0, false);
         while let Some(Entry::Job(job)) = self.entries.front() {
-            bytes += job.size_bytes();
+            bytes = usize::saturating_add(bytes, job.size_bytes());
             let full = jobs.len() == BATCH_MAX || bytes > BATCH_BYTES_MAX;
             if !jobs.is_empty() && (full || (background && job.is_background())) {
                 return Batch::Jobs(jobs);

@@ -70,7 +70,7 @@ impl ReadPool {
             return job(Err(StoreError::Closed));
         }
         state.jobs.push_back(job);
-        if state.waiting == 0 && state.threads.len() < KEPT_MAX {
+        if state.jobs.len() > state.waiting && state.threads.len() < KEPT_MAX {
             let pool = self.clone();
             let builder = thread::Builder::new().name("finalmile-reader".to_owned());
             if let Ok(thread) = builder.spawn(move || pool.work()) {
@@ -127,28 +127,25 @@ impl ReadPool {
             Some(reader) => Ok(reader),
             None => self.readers.open(),
         };
-        let reader = match reader {
-            Ok(mut reader) => {
-                job(Ok(&mut *reader));
-                Some(reader)
-            }
-            Err(fault) => {
-                job(Err(fault));
-                None
-            }
-        };
+        let mut reader = reader;
+        // The answer wakes the host's tasks; their panic is not the pool's.
+        drop(catch_unwind(AssertUnwindSafe(|| match &mut reader {
+            Ok(reader) => job(Ok(&mut **reader)),
+            Err(fault) => job(Err(fault.clone())),
+        })));
         let mut state = self.lock();
-        state.out -= 1;
         let keep = !state.shut && !state.closed && state.idle.len() < KEPT_MAX;
-        let surplus = match reader {
-            Some(reader) if keep => {
-                state.idle.push(reader);
-                None
+        match reader {
+            Ok(reader) if keep => state.idle.push(reader),
+            surplus => {
+                // Gone before it is reported back: whoever suspends counts on it.
+                drop(state);
+                drop(surplus);
+                state = self.lock();
             }
-            other => other,
-        };
+        }
+        state.out -= 1;
         drop(state);
-        drop(surplus);
         self.calm.notify_all();
     }
 

@@ -16,6 +16,8 @@ use crate::{
 
 /// How often a batch that met contention is decided again.
 pub const RETRIES_MAX: u32 = 8;
+/// How often a batch waits again for a writer of another process.
+const BUSY_MAX: u32 = 2;
 
 /// The answers of a batch, collected before anybody is woken.
 pub(super) struct Run {
@@ -52,6 +54,15 @@ impl Run {
                         Fate::Failed(fault) => self.answers.push((job, Some(fault))),
                         Fate::Again => self.again.push(job),
                     }
+                }
+            }
+            // Where writers exclude each other, somebody else's transaction kept this one out as a
+            // whole, and the engine has waited for it already.
+            Err(fault @ StoreError::Busy(_)) if capabilities.exclusive => {
+                if attempt < BUSY_MAX {
+                    self.run(engine, world, jobs, attempt + 1);
+                } else {
+                    self.all(jobs, &fault);
                 }
             }
             Err(fault) if fault.is_contention() && attempt < RETRIES_MAX => {

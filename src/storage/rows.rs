@@ -117,20 +117,21 @@ impl Rows {
         self.write(RowId::of::<R>(key), None);
     }
 
-    /// The children of `C` under `parent` in key order, and whether there may be more than were
-    /// asked for.
+    /// The first `limit` children of `C` under `parent` in key order, and whether the limit was
+    /// reached, so that there may be more.
     ///
     /// # Panics
     ///
-    /// When the range was not asked for (**R1**). It fails that command alone.
+    /// When the range was not asked for, or for fewer rows (**R1**). It fails that command alone.
     #[must_use]
-    pub fn children<C: Record>(&self, parent: &impl KeyParts) -> (Vec<&C>, bool) {
+    pub fn children<C: Record>(&self, parent: &impl KeyParts, limit: usize) -> (Vec<&C>, bool) {
         let start = RowId { table: C::table(), key: parent.parts() };
         let Some(range) = self.ranges.get(&start) else {
             assert!(self.discovering, "{}: a range was read but not asked for", start.table.name);
             self.curious.set(true);
             return (Vec::new(), false);
         };
+        assert!(limit <= range.limit, "{}: more was read than asked for", start.table.name);
         let mut keys: Vec<&Key> = self.kin.get(&start).into_iter().flatten().collect();
         keys.sort_unstable();
         // A key that was taken back and added again is listed twice.
@@ -146,12 +147,12 @@ impl Rows {
         }
         // A neighbour in this batch removed some of the first rows, and those that follow in the
         // store were not read. The next batch will read them.
-        if lost > 0 && !range.complete {
+        if lost > 0 && !range.complete && found.len() < limit {
             std::panic::resume_unwind(Box::new(DecideAgain));
         }
-        let more = !range.complete || found.len() > range.limit;
-        found.truncate(range.limit);
-        (found, more)
+        found.truncate(limit);
+        let is_full = found.len() == limit;
+        (found, is_full)
     }
 
     /// Runs `work` and takes back every write it made if it answers `Err`.

@@ -3,7 +3,13 @@
 //! A [`Store`] is a cheap handle; clones share one writer. Dropping the last one decides what was
 //! accepted, closes the connections and joins the threads.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     storage::{
@@ -74,22 +80,30 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let cell = Cell::waiting();
-        let job = Submitted { command, out: None, answer: Some((convert, cell.clone())) };
+        // Asked here, where a panic is the caller's own, and once.
+        let (size_bytes, is_background) = (command.size_bytes(), command.is_background());
+        let (convert, out) = (Some(convert), None);
+        let job =
+            Submitted { command, size_bytes, is_background, out, convert, cell: cell.clone() };
         self.handle.core.accept(Box::new(job));
         Pending::new(cell, Some(self.handle.core.clone()))
     }
 
     /// Reads one row, as of now.
     pub fn get<R: Record>(&self, key: &R::Key) -> Pending<Option<R>, StoreError> {
-        self.get_in(key)
+        self.get_in(key, |fault| fault)
     }
 
-    pub(crate) fn get_in<R: Record, E>(&self, key: &R::Key) -> Pending<Option<R>, E>
+    pub(crate) fn get_in<R: Record, E>(
+        &self,
+        key: &R::Key,
+        fault: impl FnOnce(StoreError) -> E + Send + 'static,
+    ) -> Pending<Option<R>, E>
     where
         E: From<StoreError> + Send + 'static,
     {
         let id = RowId::of::<R>(key);
-        self.read(move |reader| {
+        self.read(fault, move |reader| {
             let row = reader.get(id.table, &id.key)?;
             let decode = |row| R::decode(&mut Columns::new(id.table.name, row));
             row.map(decode).transpose()
@@ -98,14 +112,18 @@ impl Store {
 
     /// Reads one page of an index, as of now.
     pub fn scan<R: Record>(&self, scan: Scan) -> Pending<Page<R>, StoreError> {
-        self.scan_in(scan)
+        self.scan_in(scan, |fault| fault)
     }
 
-    pub(crate) fn scan_in<R: Record, E>(&self, scan: Scan) -> Pending<Page<R>, E>
+    pub(crate) fn scan_in<R: Record, E>(
+        &self,
+        scan: Scan,
+        fault: impl FnOnce(StoreError) -> E + Send + 'static,
+    ) -> Pending<Page<R>, E>
     where
         E: From<StoreError> + Send + 'static,
     {
-        self.read(move |reader| {
+        self.read(fault, move |reader| {
             let rows = reader.scan(&scan)?;
             scan::page(&scan, rows)
         })
@@ -113,7 +131,7 @@ impl Store {
 
     /// Reads at most `limit` rows of a view, for dashboards. Only SQL engines have views.
     pub fn view(&self, name: &'static str, limit: usize) -> Pending<ViewRows, StoreError> {
-        self.read(move |reader| reader.view(name, limit))
+        self.read(|fault| fault, move |reader| reader.view(name, limit))
     }
 
     /// Lets `work` read the database as it is at one moment, for at most `deadline`.
@@ -122,24 +140,28 @@ impl Store {
         deadline: Duration,
         mut work: impl FnMut(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T, StoreError> {
-        self.read(move |reader| {
-            let mut answer = None;
-            reader.snapshot(deadline, &mut |reader| {
-                answer = Some(work(reader)?);
-                Ok(())
-            })?;
-            answer.ok_or_else(|| StoreError::Backend("the snapshot did not run".to_owned()))
-        })
+        self.read(
+            |fault| fault,
+            move |reader| {
+                let mut answer = None;
+                reader.snapshot(deadline, &mut |reader| {
+                    answer = Some(work(reader)?);
+                    Ok(())
+                })?;
+                answer.ok_or_else(|| StoreError::Backend("the snapshot did not run".to_owned()))
+            },
+        )
     }
 
     /// Copies the database into a new file while writers go on. Only embedded engines do this.
     pub fn backup(&self, to: impl Into<PathBuf>) -> Pending<(), StoreError> {
         let to = to.into();
-        self.read(move |reader| reader.backup(&to))
+        self.read(|fault| fault, move |reader| reader.backup(&to))
     }
 
     fn read<T: Send + 'static, E>(
         &self,
+        fault: impl FnOnce(StoreError) -> E + Send + 'static,
         work: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T, E>
     where
@@ -148,7 +170,7 @@ impl Store {
         let cell = Cell::waiting();
         let answer = cell.clone();
         let job = move |reader: Result<&mut dyn Reader, StoreError>| {
-            answer.answer(guarded(reader, work).map_err(E::from));
+            answer.answer(guarded(reader, work).map_err(fault));
         };
         self.handle.reads.read(Box::new(job));
         Pending::new(cell, None)
@@ -162,10 +184,14 @@ impl Store {
     ///
     /// Whatever hinders it; the store then stays in use.
     pub fn suspend(&self) -> Result<(), StoreError> {
+        self.handle.core.refuse_inside()?;
+        // Suspending twice is no fault.
+        if self.handle.core.is_suspended() {
+            return Ok(());
+        }
         self.handle.reads.suspend();
         let done = self.handle.core.alone(Some(false), |engine| engine.suspend());
-        // Suspending twice is no fault.
-        if done.is_err() && done != Err(StoreError::Closed) {
+        if done.is_err() {
             self.handle.core.set_open(true);
             self.handle.reads.resume();
         }
@@ -209,17 +235,21 @@ impl Store {
 }
 
 /// An accepted command.
-struct Submitted<C: Command, F, R> {
+struct Submitted<C: Command, F, T, E> {
     command: C,
+    size_bytes: usize,
+    is_background: bool,
     out: Option<C::Out>,
-    answer: Option<(F, Arc<Cell<R>>)>,
+    convert: Option<F>,
+    cell: Arc<Cell<Result<T, E>>>,
 }
 
-impl<C, F, R> Job for Submitted<C, F, R>
+impl<C, F, T, E> Job for Submitted<C, F, T, E>
 where
     C: Command,
-    F: FnOnce(Result<C::Out, StoreError>) -> R + Send,
-    R: Send + 'static,
+    F: FnOnce(Result<C::Out, StoreError>) -> Result<T, E> + Send,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
 {
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         self.command.keys(seen, keys);
@@ -235,21 +265,25 @@ where
             (None, Some(out)) => Ok(out),
             (None, None) => Err(StoreError::Closed),
         };
-        if let Some((convert, cell)) = self.answer.take() {
-            cell.answer(convert(out));
+        if let Some(convert) = self.convert.take() {
+            // Converting may log, and a subscriber is the host's.
+            let answer = catch_unwind(AssertUnwindSafe(|| convert(out))).unwrap_or_else(|_| {
+                Err(StoreError::Backend("the answer's conversion panicked".to_owned()).into())
+            });
+            self.cell.answer(answer);
         }
     }
 
     fn size_bytes(&self) -> usize {
-        self.command.size_bytes()
+        self.size_bytes
     }
 
     fn is_background(&self) -> bool {
-        self.command.is_background()
+        self.is_background
     }
 
     fn offer_lead(&self) -> bool {
-        self.answer.as_ref().is_some_and(|(_, cell)| cell.offer_lead())
+        self.cell.offer_lead()
     }
 }
 

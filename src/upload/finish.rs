@@ -16,7 +16,7 @@ use crate::{
     limit::take,
     storage::{Command, KeySet, Rows},
     upload::{
-        begin::reservation,
+        begin::{UPLOAD_TTL, reservation},
         share::{MediaShare, NewShare, ProcessingStatus},
         state::{Upload, UploadEvent, UploadStatus},
     },
@@ -100,13 +100,18 @@ impl Command for FinalizeUpload {
         }
         let upload = Upload { share: Some(self.id), ..upload.after(UploadEvent::Finalize, now)? };
         existing(rows, &self.viewer)?.refuse_frozen(now)?;
+        let held = rows.get::<Reservation>(&(self.viewer.clone(), reservation(self.upload)));
+        if held.is_some_and(|held| now >= held.expires_at) {
+            // Nobody came in time, though no cleanup has said so yet. No token is spent on it.
+            return Err(Refusal::UploadEnded { upload: self.upload, status: "expired" });
+        }
         take::take(rows, &self.endpoint, self.viewer.as_str(), now)?;
         rows.attempt(|rows| {
             let held = (self.viewer.clone(), reservation(self.upload));
             let (kind, transfer) = (EntryKind::Upload, self.transfer);
             let settled = end(rows, &held, End::Settle { amount: None, kind, transfer }, now);
             settled.map_err(|refusal| match refusal {
-                // Nobody came in time, though no cleanup has said so yet.
+                // The operator freed its credits by hand.
                 Refusal::ReservationEnded { state } => {
                     Refusal::UploadEnded { upload: self.upload, status: state }
                 }
@@ -148,10 +153,8 @@ pub(crate) struct AbandonUpload {
     pub(crate) account: AccountId,
     pub(crate) upload: UploadId,
     pub(crate) reason: String,
-    /// Given up by the client, or too old by this time.
+    /// Given up by the client, or too old: then it is left alone unless it really is.
     pub(crate) event: UploadEvent,
-    /// For [`UploadEvent::Expire`]: uploads begun after this are left alone.
-    pub(crate) begun_before: Option<Timestamp>,
 }
 
 impl Command for AbandonUpload {
@@ -163,7 +166,8 @@ impl Command for AbandonUpload {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         let upload = find(rows, &self.account, self.upload)?;
-        let young = self.begun_before.is_some_and(|before| upload.created_at > before);
+        // By the time of the decision: whoever made the list may have another clock.
+        let young = upload.created_at > now.before(UPLOAD_TTL) && self.event == UploadEvent::Expire;
         // Failing twice is failing once; and cleanup re-checks what its page of keys said.
         if upload.status == UploadStatus::Failed || young {
             return Ok(upload);

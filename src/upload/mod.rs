@@ -90,8 +90,7 @@ impl Uploads {
         match checked_reason(reason) {
             Ok(reason) => {
                 let event = UploadEvent::Fail;
-                let begun_before = None;
-                let command = AbandonUpload { account, upload, reason, event, begun_before };
+                let command = AbandonUpload { account, upload, reason, event };
                 self.fm.ask("fail-upload", Some(viewer.clone()), command)
             }
             Err(refusal) => self.fm.refuse("fail-upload", Some(viewer), refusal),
@@ -100,13 +99,14 @@ impl Uploads {
 
     /// An upload of the viewer's, or `None`.
     pub fn get(&self, viewer: &AccountId, upload: UploadId) -> Pending<Option<Upload>> {
-        self.fm.store().get_in(&(viewer.clone(), upload))
+        let fault = FinalMile::fault("get-upload", Some(viewer.clone()));
+        self.fm.store().get_in(&(viewer.clone(), upload), fault)
     }
 
     /// One page of the feed, newest first: [`FEED_PAGE`] items that are not deleted. A page of the
     /// millionth item costs what the first one costs.
     pub fn feed(&self, after: Option<Cursor>) -> Pending<Page<MediaShare>> {
         let scan = Scan::of::<MediaShare>().by("fm_media_share_feed").descending();
-        self.fm.store().scan_in(scan.limit(FEED_PAGE).after(after))
+        self.fm.store().scan_in(scan.limit(FEED_PAGE).after(after), FinalMile::fault("feed", None))
     }
 }

@@ -112,7 +112,7 @@ fn a_child_is_never_added_under_a_parent_that_another_instance_deletes() {
             });
             barrier.wait();
             let deleted = run(&stores[1], own, move |rows, _| {
-                let empty = rows.children::<Leaf>(&folder()).0.is_empty();
+                let empty = rows.children::<Leaf>(&folder(), 2).0.is_empty();
                 if empty {
                     rows.remove::<Folder>(&folder());
                 }

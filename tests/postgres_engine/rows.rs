@@ -173,7 +173,7 @@ fn a_range_is_read_in_key_order_and_says_whether_there_is_more() {
     })
     .unwrap();
     let seen = run(&store, own, move |rows, _| {
-        let (leaves, more) = rows.children::<Leaf>(&folder());
+        let (leaves, more) = rows.children::<Leaf>(&folder(), 3);
         (leaves.iter().map(|leaf| leaf.seq).collect::<Vec<_>>(), more)
     });
     assert_eq!(seen, Ok((vec![1, 2, 3], true)));

@@ -69,7 +69,10 @@ fn apply(
 
 /// The versions that were applied, in order, each with its script's digest.
 fn known(session: &mut Session, name: &str) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
-    let made = session.ask(&Call::plain("SELECT to_regclass('fm_migration') IS NOT NULL"))?;
+    let made = session.ask(&Call::plain(
+        // Only where the tables are made: another schema on the search path may have its own.
+        "SELECT to_regclass(format('%I.fm_migration', current_schema())) IS NOT NULL",
+    ))?;
     if !made.rows.first().is_some_and(|row| row.get(0)) {
         return Ok(Vec::new());
     }

@@ -210,18 +210,30 @@ impl Drop for Session {
 pub(super) type Flying<'f, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'f>>;
 
 /// Polls all in order, so that their requests are sent in order, until each is done.
+///
+/// One that fails at the first look was never sent: its parameters could not be encoded. What
+/// follows it is then not sent either, least of all a COMMIT, and has no answer.
 pub(super) async fn together<T>(mut flight: Vec<Flying<'_, T>>) -> Vec<Result<T, Error>> {
     let mut done: Vec<Option<Result<T, Error>>> = flight.iter().map(|_| None).collect();
+    let (mut sent, mut first_look) = (flight.len(), true);
     poll_fn(|context| {
         let mut waiting = false;
-        for (one, done) in flight.iter_mut().zip(&mut done) {
+        for (i, (one, done)) in flight.iter_mut().zip(&mut done).enumerate().take(sent) {
             if done.is_none() {
                 match one.as_mut().poll(context) {
-                    Poll::Ready(answer) => *done = Some(answer),
+                    Poll::Ready(answer) => {
+                        let unsent = first_look && answer.is_err();
+                        *done = Some(answer);
+                        if unsent {
+                            sent = i + 1;
+                            break;
+                        }
+                    }
                     Poll::Pending => waiting = true,
                 }
             }
         }
+        first_look = false;
         if waiting { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;

@@ -80,7 +80,10 @@ impl PgEngine {
                 None => Some(Status::Forgotten),
             },
             // An id "in the future": the server crashed before it wrote anything of it down.
-            Err(StoreError::Backend(_)) => Some(Status::Aborted),
+            Err(StoreError::Backend(text)) if text.contains("in the future") => {
+                Some(Status::Aborted)
+            }
+            Err(StoreError::Backend(_)) => Some(Status::Forgotten),
             Err(_) => None,
         };
         if session.is_lost() {

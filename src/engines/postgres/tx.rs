@@ -49,7 +49,8 @@ impl<'s> PgTx<'s> {
         let first = (!self.begun).then_some(BEGIN);
         let calls = self.changes.iter().map(|change| &change.call);
         let answers = self.session.fly(first, calls, Some("COMMIT"));
-        self.begun = false;
+        // Without its answer, COMMIT was never sent.
+        self.begun = answers.len() <= self.changes.len() + usize::from(first.is_some());
         let mut astray = None;
         for (i, answer) in answers.iter().enumerate() {
             match answer {
@@ -70,7 +71,8 @@ impl<'s> PgTx<'s> {
         }
         // The rows were locked, so only a rule or trigger of somebody else's can do this.
         End::Done(astray.map_or(Ok(()), |table| {
-            Err(StoreError::Corrupt(format!("{table}: a row went astray in a committed change")))
+            // Not to be decided again: the rest of it did commit.
+            Err(StoreError::Unknown(format!("{table}: a row went astray in a committed change")))
         }))
     }
 

@@ -8,6 +8,8 @@ use crate::storage::StoreError;
 /// Marks a file that finalmile made: "FMIL". A host's own file keeps its own mark.
 pub(super) const APPLICATION_ID: i64 = 0x464D_494C;
 
+/// How long to wait for other processes: inside this one, the queue is the only writer.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
 /// How many compiled statements a connection keeps: four for each table, and some scans.
 const STATEMENTS: usize = 128;
 
@@ -55,8 +57,7 @@ fn settings(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
 }
 
 fn common(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
-    // For other processes only: inside this one, the queue is the only writer.
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // A crafted schema must not run functions or touch SQLite's own tables.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -87,14 +88,19 @@ fn durable(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
     connection.query_row(&format!("PRAGMA journal_size_limit={limit}"), [], |_| Ok(()))?;
     connection.query_row("PRAGMA wal_autocheckpoint=1000", [], |_| Ok(()))?;
     // 0x10002: also look at tables that this connection has not queried yet.
-    connection.execute_batch("PRAGMA optimize=0x10002")
+    // Costs speed only if it fails.
+    drop(connection.execute_batch("PRAGMA optimize=0x10002"));
+    Ok(())
 }
 
 /// Empties the log if readers let it grow past its limit.
 pub(super) fn shrink_log(connection: &Connection, options: &Sqlite) {
     let log = std::fs::metadata(options.log_path()).map_or(0, |file| file.len());
     if log > options.log_bytes_max() {
+        // Without patience: whoever waits for an answer would wait for the readers too.
+        drop(connection.busy_timeout(std::time::Duration::ZERO));
         empty_log(connection);
+        drop(connection.busy_timeout(BUSY));
     }
 }
 

@@ -46,7 +46,10 @@ impl SqliteTx<'_> {
     where
         C: Command<Out = Result<T, Refusal>>,
     {
-        Ok(self.decide(&command)??)
+        let answer = self.decide(&command).map_err(Error::from);
+        answer.and_then(|done| done.map_err(Error::from)).inspect_err(|error| {
+            error.log("transaction", None);
+        })
     }
 
     /// As [`SqliteTx::run`], for a command of any answer.
@@ -55,7 +58,7 @@ impl SqliteTx<'_> {
     ///
     /// The store's fault.
     pub fn decide<C: Command>(&mut self, command: &C) -> Result<C::Out, StoreError> {
-        decide::single(&mut SqlTx(self.connection), command, EXCLUSIVE, self.world.now())
+        single(self.connection, command, self.world.now())
     }
 }
 
@@ -134,12 +137,25 @@ pub fn run_in<C: Command>(
     if synchronous < 2 {
         return Err(refused("synchronous must be FULL, or a power cut loses credits"));
     }
-    // A savepoint, so that a fault in the middle takes back only what the commands wrote.
+    single(connection, commands, now)
+}
+
+/// Decides in the open transaction, under a savepoint: a fault in the middle takes back what the
+/// command wrote and nothing else, whatever the host then does.
+fn single<C: Command>(
+    connection: &Connection,
+    command: &C,
+    now: Timestamp,
+) -> Result<C::Out, StoreError> {
+    if connection.is_autocommit() {
+        return Err(refused("the transaction has ended: by the host, or by a fault before this"));
+    }
     let run = |text| connection.execute_batch(text).map_err(|e| fault(&e));
     run("SAVEPOINT fm_run_in")?;
-    let done = decide::single(&mut SqlTx(connection), commands, EXCLUSIVE, now);
-    if done.is_err() {
-        run("ROLLBACK TO fm_run_in")?;
+    let done = decide::single(&mut SqlTx(connection), command, EXCLUSIVE, now);
+    // After some faults SQLite has taken everything back by itself; the first fault is what counts.
+    if done.is_err() && run("ROLLBACK TO fm_run_in").is_err() {
+        return done;
     }
     run("RELEASE fm_run_in")?;
     done

@@ -20,6 +20,7 @@ pub(super) fn migrate(connection: &mut Connection, schema: &Schema) -> Result<()
             .map_err(|e| fault(&e))?;
         // Under the write lock, because another process may be migrating too.
         tx.execute_batch(TABLE).map_err(|e| fault(&e))?;
+        refuse_newer(&tx, schema.name, latest)?;
         let known = "SELECT sha256 FROM fm_migration WHERE schema = ?1 AND version = ?2";
         let known: Option<Vec<u8>> = tx
             .query_row(known, params![schema.name, version], |row| row.get(0))

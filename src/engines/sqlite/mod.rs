@@ -11,7 +11,7 @@
 //! # Invariants
 //!
 //! - **S1** A committed change survives the end of the process and of the power.
-//! - **S2** A file of a newer schema, or of another application, is refused unchanged.
+//! - **S2** A file of a newer schema, of a changed script, or that is no database is refused.
 //! - **S3** A suspended engine holds no lock on any file.
 //!
 //! [`FinalMile::transaction`]: crate::FinalMile::transaction

@@ -15,9 +15,6 @@ use crate::{
     time::Deadline,
 };
 
-/// How many pages a backup copies before it lets writers pass.
-const BACKUP_PAGES: i32 = 100;
-
 pub(super) struct SqliteReaders(pub(super) Sqlite);
 
 impl Readers for SqliteReaders {
@@ -82,8 +79,15 @@ impl Reader for SqliteReader {
         work: &mut dyn FnMut(&mut dyn Reader) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         // The first read takes the snapshot; it holds until the transaction ends.
-        let begin = "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1";
-        self.connection.execute_batch(begin).map_err(|e| fault(&e))?;
+        let began = self.connection.execute_batch("BEGIN").map_err(|e| fault(&e));
+        let read = "SELECT 1 FROM sqlite_schema LIMIT 1";
+        began.and_then(|()| {
+            self.connection.execute_batch(read).map_err(|e| {
+                // An open transaction would see this moment for ever.
+                drop(self.connection.execute_batch("ROLLBACK"));
+                fault(&e)
+            })
+        })?;
         self.deadline = Some(Deadline::after(deadline));
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
         self.deadline = None;
@@ -101,7 +105,9 @@ impl Reader for SqliteReader {
         let copy = || -> rusqlite::Result<()> {
             let mut target = Connection::open(to)?;
             let backup = Backup::new(&self.connection, &mut target)?;
-            backup.run_to_completion(BACKUP_PAGES, Duration::ZERO, None)
+            // All in one step: between two, a commit would make it begin anew. Readers and the writer
+            // go on, as the log lets them.
+            backup.run_to_completion(i32::MAX, Duration::from_millis(1), None)
         };
         copy().map_err(|error| {
             drop(std::fs::remove_file(to));

@@ -166,7 +166,9 @@ pub(super) fn value(cell: ValueRef<'_>) -> Value {
     match cell {
         ValueRef::Null | ValueRef::Real(_) => Value::Null,
         ValueRef::Integer(n) => Value::Int(n),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        // Damaged text is no text of anybody's: whoever decodes it finds it corrupt.
+        ValueRef::Text(text) => String::from_utf8(text.to_vec())
+            .map_or_else(|damaged| Value::Blob(damaged.into_bytes()), Value::Text),
         ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
     }
 }

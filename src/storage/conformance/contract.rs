@@ -275,8 +275,8 @@ pub fn children_come_in_order_up_to_the_limit(fixture: &Fixture) {
     let first = |limit| {
         act(
             move |_, keys| keys.children::<Child, Parent>(&"p".to_owned(), limit),
-            |rows, _| {
-                let (found, more) = rows.children::<Child>(&"p".to_owned());
+            move |rows, _| {
+                let (found, more) = rows.children::<Child>(&"p".to_owned(), limit);
                 (found.iter().map(|row| row.id).collect::<Vec<_>>(), more)
             },
         )
@@ -295,7 +295,7 @@ pub fn children_removed_by_a_neighbour_are_read_again(fixture: &Fixture) {
     let rest = store.submit(act(
         |_, keys| keys.children::<Child, Parent>(&"p".to_owned(), 2),
         |rows, _| {
-            let (found, more) = rows.children::<Child>(&"p".to_owned());
+            let (found, more) = rows.children::<Child>(&"p".to_owned(), 2);
             (found.iter().map(|row| row.id).collect::<Vec<_>>(), more)
         },
     ));
@@ -466,4 +466,23 @@ pub fn w3_a_full_queue_is_busy_and_loses_nothing(fixture: &Fixture) {
     assert_eq!(slow.wait(), Ok(true));
     assert!(held.into_iter().all(|one| one.wait().is_ok()));
     assert_eq!(store.submit(nothing()).wait(), Ok(()));
+}
+
+/// A command that removes some of what it read and then reads on cannot know what follows. It fails
+/// instead of being put back for ever.
+pub fn a_command_that_cuts_its_own_range_short_fails(fixture: &Fixture) {
+    let store = fixture.open();
+    for id in 1..=4 {
+        store.submit(add_child(child("p", id, 0))).wait().unwrap();
+    }
+    let cut = act(
+        |_, keys| keys.children::<Child, Parent>(&"p".to_owned(), 2),
+        |rows, _| {
+            super::probe::touch(rows, &"p".to_owned());
+            rows.remove::<Child>(&("p".to_owned(), 1));
+            rows.children::<Child>(&"p".to_owned(), 2).0.len()
+        },
+    );
+    is_fault(&alone(&store, cut));
+    assert!(store.get::<Child>(&("p".to_owned(), 1)).wait().unwrap().is_some());
 }

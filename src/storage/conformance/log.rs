@@ -128,9 +128,8 @@ impl Script {
         let (account, upload) = self.upload();
         let is_expiry = self.dice(2) == 0;
         let event = if is_expiry { UploadEvent::Expire } else { UploadEvent::Fail };
-        let begun_before = is_expiry.then(|| self.world.now().before(Duration::from_secs(600)));
         let reason = "gave up".to_owned();
-        submit(store, AbandonUpload { account, upload, reason, event, begun_before })
+        submit(store, AbandonUpload { account, upload, reason, event })
     }
 
     fn reserve(&mut self, store: &Store) -> Answer {
@@ -197,7 +196,7 @@ impl Script {
                 act(
                     move |_, keys| keys.children::<Child, Parent>(&parent.to_owned(), 40),
                     move |rows, _| {
-                        let (found, more) = rows.children::<Child>(&parent.to_owned());
+                        let (found, more) = rows.children::<Child>(&parent.to_owned(), 40);
                         (found.len(), found.first().map(|row| row.weight), more)
                     },
                 ),
@@ -215,8 +214,7 @@ impl Script {
         let (account, upload) = self.upload();
         let reason = "replaced".to_owned();
         let event = UploadEvent::Fail;
-        let first =
-            AbandonUpload { account: account.clone(), upload, reason, event, begun_before: None };
+        let first = AbandonUpload { account: account.clone(), upload, reason, event };
         let id = UploadId::fresh(&*self.world);
         self.uploads.push((account.clone(), id));
         let second = BeginUpload::new(&account, 1 << 20, &self.key(), id).unwrap();
@@ -244,7 +242,7 @@ fn replay(store: &Store, script: &mut Script, commands: usize) -> Vec<String> {
         let burst = usize::try_from(script.dice(600) + 1).unwrap().min(left);
         let pending: Vec<Answer> = (0..burst).map(|_| script.next(store)).collect();
         answers.extend(pending.into_iter().map(|answer| answer()));
-        script.world.advance(Duration::from_millis(script.dice(40_000)));
+        script.world.advance(Duration::from_millis(script.dice(90_000)));
         left -= burst;
     }
     answers

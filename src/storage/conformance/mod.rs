@@ -86,6 +86,7 @@ macro_rules! conformance_tests {
             contract: keys_that_never_settle_are_a_fault,
             contract: children_come_in_order_up_to_the_limit,
             contract: children_removed_by_a_neighbour_are_read_again,
+            contract: a_command_that_cuts_its_own_range_short_fails,
             contract: j3_a_batch_that_wrote_nothing_is_fine,
             contract: w1_commands_are_decided_in_order,
             contract: p2_a_dropped_answer_is_still_done,

@@ -141,7 +141,7 @@ pub fn a_parent_guards_its_children_across_stores(fixture: &Fixture) {
             act(
                 move |_, keys| keys.children::<Child, Parent>(&named, 21),
                 move |rows, _| {
-                    let is_empty = rows.children::<Child>(&id).0.is_empty();
+                    let is_empty = rows.children::<Child>(&id, 21).0.is_empty();
                     if is_empty {
                         rows.remove::<Parent>(&id);
                     }
