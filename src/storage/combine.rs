@@ -42,8 +42,10 @@ use crate::{
 const TICK: Duration = Duration::from_millis(1);
 /// How rarely the worker looks while those who wait lead: each look takes from them.
 const TICK_MAX: Duration = Duration::from_millis(32);
-/// How long to see whether a queue still grows.
+/// How long to see whether a queue still grows, where a transaction takes round trips.
 const GATHER: Duration = Duration::from_micros(50);
+/// From how many commands of the last batch on it is worth a look.
+const GATHER_MIN: usize = 2;
 /// How many waiting commands are asked for a thread that would lead.
 const OFFERS_MAX: usize = 16;
 
@@ -248,13 +250,8 @@ impl Combiner {
 
     /// Leads one batch and passes the lead on. Only for whoever has the lead.
     pub(crate) fn lead(self: &Arc<Self>) {
-        self.lead_counting();
-    }
-
-    /// As [`Combiner::lead`], and says how many were answered.
-    fn lead_counting(self: &Arc<Self>) -> usize {
+        self.gather();
         let batch = self.lock().next_batch();
-        let mut answered = 0;
         match batch {
             Batch::Given => {}
             Batch::Nothing => self.pass_on(),
@@ -270,31 +267,34 @@ impl Combiner {
                 }
                 let again = run.again.into_iter().rev().map(Entry::Job);
                 let mut queue = self.lock();
+                queue.last_batch = run.answers.len();
                 again.for_each(|entry| queue.entries.push_front(entry));
                 drop(queue);
                 self.pass_on();
-                answered = run.answers.len();
                 run.answers.into_iter().for_each(|(job, fault)| hand_out(job, fault));
             }
         }
-        answered
     }
 
     /// Lets those who were just answered ask again, so that they share a batch instead of leaving
-    /// the first of them one of his own. Only where a transaction takes round trips: there a batch
-    /// of one costs as much time as a batch of fifty.
-    fn gather(&self, answered: usize) {
-        if self.capabilities.inline || answered < 2 {
-            return;
-        }
+    /// the first of them one of his own: a batch of one costs a commit, as one of fifty does. A lone
+    /// caller never waits here.
+    fn gather(&self) {
         let mut seen = 0;
         loop {
-            let waiting = self.lock().entries.len();
-            if waiting >= answered || waiting == seen {
+            let (waiting, last) = {
+                let queue = self.lock();
+                (queue.entries.len(), queue.last_batch)
+            };
+            if last < GATHER_MIN || waiting >= last || waiting == seen {
                 return;
             }
             seen = waiting;
-            thread::sleep(GATHER);
+            if self.capabilities.inline {
+                thread::yield_now();
+            } else {
+                thread::sleep(GATHER);
+            }
         }
     }
 
@@ -350,7 +350,6 @@ impl Combiner {
     /// The worker's life.
     fn work(self: Arc<Self>) {
         let mut tick = TICK;
-        let mut answered = 0;
         loop {
             let mut queue = self.lock();
             loop {
@@ -381,8 +380,7 @@ impl Combiner {
                 }
             }
             drop(queue);
-            self.gather(answered);
-            answered = self.lead_counting();
+            self.lead();
         }
     }
 

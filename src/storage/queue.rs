@@ -21,6 +21,8 @@ pub(super) type Task = Box<dyn FnOnce(Option<&mut dyn Engine>) + Send>;
 pub(super) struct Queue {
     pub(super) entries: VecDeque<Entry>,
     pub(super) leading: bool,
+    /// How many commands the last batch had.
+    pub(super) last_batch: usize,
     pub(super) state: Gate,
     pub(super) worker: Worker,
 }
@@ -63,6 +65,7 @@ impl Queue {
         Self {
             entries: VecDeque::new(),
             leading: false,
+            last_batch: 0,
             state: Gate::Open,
             worker: Worker::default(),
         }
