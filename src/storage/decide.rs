@@ -9,6 +9,7 @@
 
 use std::{
     cell::Cell,
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -85,12 +86,21 @@ pub(crate) fn batch(
 ) -> Result<(Vec<Fate>, Verdict), StoreError> {
     let _deciding = Deciding::enter();
     let mut fates: Vec<Fate> = jobs.iter().map(|_| Fate::Decided).collect();
-    let mut rows = lock(tx, jobs, &mut fates, capabilities)?;
+    let (mut rows, curious) = lock(tx, jobs, &mut fates, capabilities)?;
     let now = tx.now().unwrap_or_else(|| world.now());
     let mut is_first = true;
-    for (job, fate) in jobs.iter_mut().zip(&mut fates) {
+    for (i, (job, fate)) in jobs.iter_mut().zip(&mut fates).enumerate() {
         if matches!(fate, Fate::Decided) {
-            *fate = one(&mut rows, |rows| job.decide(rows, now));
+            // A neighbour may have changed the rows that its keys follow from.
+            let moved = !is_first && curious.contains(&i) && {
+                let mut keys = KeySet::new();
+                let asked = guarded(|| rows.discover(|rows| job.keys(rows, &mut keys)));
+                // Also after a panic of its own.
+                rows.decide_now();
+                keys.settle();
+                asked.is_err() || !rows.holds(&keys)
+            };
+            *fate = if moved { Fate::Again } else { one(&mut rows, |rows| job.decide(rows, now)) };
             // The first of a batch has no neighbour to blame; put back, it would come back for ever.
             if is_first && matches!(fate, Fate::Again) {
                 *fate = Fate::Failed(cut_short());
@@ -215,13 +225,14 @@ impl Plan {
     }
 }
 
-/// Finds every job's keys and locks them: the rows to decide on.
+/// Finds every job's keys and locks them: the rows to decide on, and the jobs whose keys follow from
+/// rows.
 fn lock(
     tx: &mut dyn EngineTx,
     jobs: &[Box<dyn Job>],
     fates: &mut [Fate],
     capabilities: Capabilities,
-) -> Result<Rows, StoreError> {
+) -> Result<(Rows, BTreeSet<usize>), StoreError> {
     let mut rows = Rows::discovering();
     let mut keys = KeySet::new();
     let mut curious: Vec<usize> = (0..jobs.len()).collect();
@@ -282,7 +293,7 @@ fn lock(
         if discovered {
             // Only those that looked at rows can answer differently now that the rows are held.
             let mut again = KeySet::new();
-            for i in curious {
+            for i in curious.iter().copied() {
                 if matches!(fates[i], Fate::Decided) {
                     guarded(|| jobs[i].keys(&rows, &mut again))?;
                 }
@@ -295,7 +306,7 @@ fn lock(
         }
     }
     rows.decide_now();
-    Ok(rows)
+    Ok((rows, curious.into_iter().collect()))
 }
 
 /// Lets one command decide; it fails alone.

@@ -297,6 +297,24 @@ impl Rows {
         self.discovering = false;
     }
 
+    /// Lets keys be asked for once more, on the rows as they are now.
+    pub(crate) fn discover(&mut self, ask: impl FnOnce(&Self)) {
+        self.discovering = true;
+        ask(self);
+        self.discovering = false;
+    }
+
+    /// Whether everything in `keys` was read, and is owned where that is asked for.
+    pub(crate) fn holds(&self, keys: &KeySet) -> bool {
+        let row = |(id, hold): (&RowId, Hold)| {
+            self.slots.get(id).is_some_and(|slot| slot.held || hold == Hold::Peek)
+        };
+        let range = |(id, limit): (&RowId, usize)| {
+            self.ranges.get(id).is_some_and(|range| limit <= range.limit)
+        };
+        keys.rows().all(row) && keys.ranges().all(range)
+    }
+
     /// Whether a row or range that is not known yet was read since the last call.
     pub(crate) fn was_curious(&self) -> bool {
         self.curious.take()

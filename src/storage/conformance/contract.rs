@@ -1,9 +1,6 @@
 //! The contract, sentence by sentence.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use super::{
     Fixture,
@@ -11,7 +8,7 @@ use super::{
 };
 use crate::storage::{BATCH_MAX, Command, Pending, QUEUE_MAX, Scan, Store, StoreError};
 
-fn counted(store: &Store, id: &[u8]) -> Option<i64> {
+pub(super) fn counted(store: &Store, id: &[u8]) -> Option<i64> {
     store.get::<Count>(&id.to_vec()).wait().unwrap().map(|found| found.count)
 }
 
@@ -103,7 +100,7 @@ pub fn k2_a_refusal_commits_and_a_fault_does_not(fixture: &Fixture) {
 }
 
 /// Submits `bad` between two neighbours that must not notice.
-fn alone<C: Command>(store: &Store, bad: C) -> Result<C::Out, StoreError>
+pub(super) fn alone<C: Command>(store: &Store, bad: C) -> Result<C::Out, StoreError>
 where
     C::Out: std::fmt::Debug,
 {
@@ -117,7 +114,7 @@ where
     })
 }
 
-fn is_fault<T: std::fmt::Debug>(answer: &Result<T, StoreError>) {
+pub(super) fn is_fault<T: std::fmt::Debug>(answer: &Result<T, StoreError>) {
     assert!(matches!(answer, Err(StoreError::Backend(_))), "{answer:?}");
 }
 
@@ -222,89 +219,6 @@ pub fn w4_a_poisoned_row_fails_only_its_own_command(fixture: &Fixture) {
     assert!(failed.is_empty() || failed == [20], "{failed:?}");
     assert_eq!(counted(&store, &19_i64.to_be_bytes()), Some(1));
     assert_eq!(counted(&store, &21_i64.to_be_bytes()), Some(1));
-}
-
-/// A row may name the next one.
-pub fn keys_are_discovered_from_rows(fixture: &Fixture) {
-    let store = fixture.open();
-    for (from, to) in [(1, 2), (2, 3), (3, 0)] {
-        store.submit(count(&[from], to)).wait().unwrap();
-    }
-    let follow = act(
-        |seen, keys| {
-            let mut at = vec![1];
-            for _ in 0..3 {
-                keys.own::<Count>(&at);
-                let Some(found) = seen.get::<Count>(&at) else { return };
-                at = vec![u8::try_from(found.count).unwrap()];
-            }
-        },
-        |rows, _| {
-            let counts = [1, 2, 3].map(|id| rows.get::<Count>(&vec![id]).unwrap().count);
-            rows.put(Count { id: vec![3], count: 9 });
-            counts
-        },
-    );
-    assert_eq!(store.submit(follow).wait(), Ok([2, 3, 0]));
-    assert_eq!(counted(&store, &[3]), Some(9));
-}
-
-/// A command that names something new in every round fails; its neighbours do not.
-pub fn keys_that_never_settle_are_a_fault(fixture: &Fixture) {
-    let store = fixture.open();
-    let round = Arc::new(Mutex::new(0_u8));
-    let endless = act(
-        move |seen, keys| {
-            let mut round = round.lock().unwrap();
-            *round += 1;
-            assert!(seen.get::<Count>(&vec![255, *round]).is_none());
-            keys.own::<Count>(&vec![255, *round]);
-        },
-        |_, _| (),
-    );
-    is_fault(&alone(&store, endless));
-}
-
-/// Children come in key order, at most as many as were asked for, and the rest is announced.
-pub fn children_come_in_order_up_to_the_limit(fixture: &Fixture) {
-    let store = fixture.open();
-    for id in [5, 1, 4, 2, 3] {
-        store.submit(add_child(child("p", id, 0))).wait().unwrap();
-        store.submit(add_child(child("q", id, 0))).wait().unwrap();
-    }
-    let first = |limit| {
-        act(
-            move |_, keys| keys.children::<Child, Parent>(&"p".to_owned(), limit),
-            move |rows, _| {
-                let (found, more) = rows.children::<Child>(&"p".to_owned(), limit);
-                (found.iter().map(|row| row.id).collect::<Vec<_>>(), more)
-            },
-        )
-    };
-    assert_eq!(store.submit(first(3)).wait(), Ok((vec![1, 2, 3], true)));
-    assert_eq!(store.submit(first(6)).wait(), Ok((vec![1, 2, 3, 4, 5], false)));
-}
-
-/// A neighbour in the same batch removed the first children: the next ones are read, not missed.
-pub fn children_removed_by_a_neighbour_are_read_again(fixture: &Fixture) {
-    let store = fixture.open();
-    for id in 1..=6 {
-        store.submit(add_child(child("p", id, 0))).wait().unwrap();
-    }
-    let removed = [store.submit(remove_child("p", 1)), store.submit(remove_child("p", 2))];
-    let rest = store.submit(act(
-        |_, keys| keys.children::<Child, Parent>(&"p".to_owned(), 2),
-        |rows, _| {
-            let (found, more) = rows.children::<Child>(&"p".to_owned(), 2);
-            (found.iter().map(|row| row.id).collect::<Vec<_>>(), more)
-        },
-    ));
-    let added = store.submit(add_child(child("p", 0, 0)));
-    removed.into_iter().for_each(|one| assert_eq!(one.wait(), Ok(true)));
-    let (rest, more) = rest.wait().unwrap();
-    // Decided in its turn, or once more after the neighbour that followed it.
-    assert!(rest == [3, 4] || rest == [0, 3], "{rest:?}");
-    assert_eq!((more, added.wait()), (true, Ok(true)));
 }
 
 /// Commands that change nothing are answered like any other.
@@ -466,23 +380,4 @@ pub fn w3_a_full_queue_is_busy_and_loses_nothing(fixture: &Fixture) {
     assert_eq!(slow.wait(), Ok(true));
     assert!(held.into_iter().all(|one| one.wait().is_ok()));
     assert_eq!(store.submit(nothing()).wait(), Ok(()));
-}
-
-/// A command that removes some of what it read and then reads on cannot know what follows. It fails
-/// instead of being put back for ever.
-pub fn a_command_that_cuts_its_own_range_short_fails(fixture: &Fixture) {
-    let store = fixture.open();
-    for id in 1..=4 {
-        store.submit(add_child(child("p", id, 0))).wait().unwrap();
-    }
-    let cut = act(
-        |_, keys| keys.children::<Child, Parent>(&"p".to_owned(), 2),
-        |rows, _| {
-            super::probe::touch(rows, &"p".to_owned());
-            rows.remove::<Child>(&("p".to_owned(), 1));
-            rows.children::<Child>(&"p".to_owned(), 2).0.len()
-        },
-    );
-    is_fault(&alone(&store, cut));
-    assert!(store.get::<Child>(&("p".to_owned(), 1)).wait().unwrap().is_some());
 }

@@ -19,6 +19,7 @@
 #![expect(clippy::unwrap_used, reason = "a case panics when the engine fails it")]
 
 pub mod contract;
+pub mod discovery;
 pub mod log;
 pub mod probe;
 pub mod races;
@@ -82,11 +83,12 @@ macro_rules! conformance_tests {
             contract: r4_an_attempt_that_fails_leaves_no_trace,
             contract: r5_two_commands_cannot_both_create_a_row,
             contract: w4_a_poisoned_row_fails_only_its_own_command,
-            contract: keys_are_discovered_from_rows,
-            contract: keys_that_never_settle_are_a_fault,
-            contract: children_come_in_order_up_to_the_limit,
-            contract: children_removed_by_a_neighbour_are_read_again,
-            contract: a_command_that_cuts_its_own_range_short_fails,
+            discovery: keys_are_discovered_from_rows,
+            discovery: keys_that_never_settle_are_a_fault,
+            discovery: children_come_in_order_up_to_the_limit,
+            discovery: children_removed_by_a_neighbour_are_read_again,
+            discovery: a_command_that_cuts_its_own_range_short_fails,
+            discovery: j2_a_neighbour_that_moves_a_pointer_is_followed,
             contract: j3_a_batch_that_wrote_nothing_is_fine,
             contract: w1_commands_are_decided_in_order,
             contract: p2_a_dropped_answer_is_still_done,
