@@ -288,6 +288,13 @@ impl Error {
     }
 }
 
+/// Whether a failure to read or write may pass by itself, so that the same call may work later.
+#[cfg(any(feature = "thumb", feature = "ipfs"))]
+pub(crate) fn may_pass(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{Interrupted, ResourceBusy, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | ResourceBusy | TimedOut | WouldBlock)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

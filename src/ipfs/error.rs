@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::error::may_pass;
+
 use super::cid::Cid;
 
 /// Why an operation on ids or on the cache did not happen. No half-written file is left.
@@ -117,13 +119,7 @@ impl IpfsError {
             Self::DiskFull { .. } | Self::ContentMismatch { .. } => true,
             Self::Read(source)
             | Self::Unreadable { source, .. }
-            | Self::CacheUnavailable { source, .. } => matches!(
-                source.kind(),
-                io::ErrorKind::Interrupted
-                    | io::ErrorKind::ResourceBusy
-                    | io::ErrorKind::TimedOut
-                    | io::ErrorKind::WouldBlock
-            ),
+            | Self::CacheUnavailable { source, .. } => may_pass(source),
             _ => false,
         }
     }

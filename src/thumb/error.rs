@@ -7,6 +7,8 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
+use crate::error::may_pass;
+
 use super::container::Format;
 
 /// Why a rendering did not happen. Nothing was written and no memory is kept.
@@ -124,13 +126,7 @@ impl ThumbError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::OutOfMemory { .. } => true,
-            Self::Unreadable { source, .. } => matches!(
-                source.kind(),
-                io::ErrorKind::Interrupted
-                    | io::ErrorKind::ResourceBusy
-                    | io::ErrorKind::TimedOut
-                    | io::ErrorKind::WouldBlock
-            ),
+            Self::Unreadable { source, .. } => may_pass(source),
             _ => false,
         }
     }
