@@ -5,7 +5,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -70,6 +73,11 @@ pub trait World: fmt::Debug + Send + Sync {
     fn now(&self) -> Timestamp;
     /// 64 random bits.
     fn random(&self) -> u64;
+    /// Whether its time is the machine's, so that hot paths may read a faster clock of the machine
+    /// instead.
+    fn is_machine(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's clock and the operating system's random numbers.
@@ -90,6 +98,10 @@ impl World for SystemWorld {
             use std::hash::{BuildHasher, RandomState};
             RandomState::new().hash_one(0)
         })
+    }
+
+    fn is_machine(&self) -> bool {
+        true
     }
 }
 
@@ -133,6 +145,139 @@ impl World for Simulated {
     }
 }
 
+/// How exactly the buckets in memory know the time.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Precision {
+    /// The processor's own counter, about 10 ns a reading.
+    #[default]
+    Precise,
+    /// The kernel's last tick, about 4 ns a reading and up to 4 ms behind. A check reads the exact
+    /// time before it refuses, and charges as if it were the end of the tick, so it never admits
+    /// more than the precise clock. Linux only; elsewhere it is precise.
+    Coarse,
+}
+
+/// The clock of live buckets: microseconds that follow the world's time forwards and ignore its
+/// steps back, in which nobody would be refilled.
+#[derive(Debug)]
+pub(crate) struct LiveClock {
+    world: Arc<dyn World>,
+    source: Source,
+    /// What to add to the source's microseconds.
+    offset_us: AtomicI64,
+}
+
+enum Source {
+    /// The processor's counter, from a first reading.
+    Counter(quanta::Clock, u64),
+    /// The kernel's tick, which is so many microseconds long.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Kernel(i64),
+    /// A world that is not this machine's: its last time.
+    World(Mutex<i64>),
+}
+
+/// A step back of more than that is a step; less is the counter's drift.
+const STEP_US: i64 = 1_000_000;
+
+impl LiveClock {
+    pub(crate) fn new(world: Arc<dyn World>, precision: Precision) -> Self {
+        let source = match precision {
+            _ if !world.is_machine() => Source::World(Mutex::new(world.now().micros())),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Precision::Coarse => {
+                use rustix::time::{ClockId, clock_getres};
+                let tick = clock_getres(ClockId::MonotonicCoarse);
+                Source::Kernel(tick.tv_sec * 1_000_000 + tick.tv_nsec / 1_000 + 1)
+            }
+            _ => {
+                let clock = quanta::Clock::new();
+                let first = clock.raw();
+                Source::Counter(clock, first)
+            }
+        };
+        let clock = Self { world, source, offset_us: AtomicI64::new(0) };
+        clock.offset_us.store(clock.ahead_us().saturating_neg(), Ordering::Relaxed);
+        clock
+    }
+
+    /// The ends of an interval in which it is now.
+    #[inline]
+    pub(crate) fn interval(&self) -> (i64, i64) {
+        match &self.source {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Source::Kernel(tick_us) => {
+                let offset = self.offset_us.load(Ordering::Relaxed);
+                let low = kernel_us(rustix::time::ClockId::MonotonicCoarse) + offset;
+                (low, low + tick_us)
+            }
+            _ => {
+                let now = self.now_us();
+                (now, now)
+            }
+        }
+    }
+
+    /// The time, exactly.
+    #[inline]
+    pub(crate) fn now_us(&self) -> i64 {
+        let us = match &self.source {
+            Source::Counter(clock, first) => {
+                (clock.delta_as_nanos(*first, clock.raw()) / 1_000).cast_signed()
+            }
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Source::Kernel(_) => kernel_us(rustix::time::ClockId::Monotonic),
+            Source::World(last) => return self.world_us(last),
+        };
+        us + self.offset_us.load(Ordering::Relaxed)
+    }
+
+    /// A world that steps back takes the offset along.
+    fn world_us(&self, last: &Mutex<i64>) -> i64 {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.world.now().micros();
+        if now < *last {
+            self.offset_us.fetch_add(last.saturating_sub(now), Ordering::Relaxed);
+        }
+        *last = now;
+        now.saturating_add(self.offset_us.load(Ordering::Relaxed))
+    }
+
+    /// How far this clock is ahead of the world's.
+    pub(crate) fn ahead_us(&self) -> i64 {
+        let now = self.now_us();
+        now.saturating_sub(self.world.now().micros())
+    }
+
+    /// Follows the world's time, from time to time: forwards always, as after a machine's sleep; back
+    /// by no more than a clock drifts.
+    pub(crate) fn follow(&self) {
+        let ahead = self.ahead_us();
+        if !matches!(self.source, Source::World(_)) && ahead < STEP_US {
+            self.offset_us.fetch_sub(ahead, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn kernel_us(clock: rustix::time::ClockId) -> i64 {
+    let time = rustix::time::clock_gettime(clock);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Counter(..) => "Counter",
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Kernel(_) => "Kernel",
+            Self::World(_) => "World",
+        })
+    }
+}
+
 /// Ends a wait: real time, because threads really wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Option<Instant>);
@@ -169,6 +314,32 @@ mod tests {
         };
         assert_eq!(draw(), draw());
         assert_eq!(draw().0, 1_005_000);
+    }
+
+    #[test]
+    fn live_clocks_ignore_steps_back_and_follow_steps_forward() {
+        let hour = 3_600_000_000;
+        let world = Arc::new(Simulated::new(Timestamp::from_micros(10 * hour), 1));
+        let clock = LiveClock::new(world.clone(), Precision::Precise);
+        assert_eq!(clock.now_us(), 10 * hour);
+        world.set(Timestamp::from_micros(9 * hour));
+        assert_eq!(clock.now_us(), 10 * hour);
+        world.set(Timestamp::from_micros(9 * hour + 5));
+        assert_eq!((clock.now_us(), clock.ahead_us()), (10 * hour + 5, hour));
+        world.set(Timestamp::from_micros(20 * hour));
+        assert_eq!(clock.now_us(), 21 * hour);
+    }
+
+    #[test]
+    fn the_machines_clocks_agree_with_its_time() {
+        for precision in [Precision::Precise, Precision::Coarse] {
+            let clock = LiveClock::new(Arc::new(SystemWorld), precision);
+            let before = clock.now_us();
+            let (low, high) = clock.interval();
+            let after = clock.now_us();
+            assert!(low <= after && before <= high, "{precision:?}: {before} {low} {high} {after}");
+            assert!(clock.ahead_us().abs() < 1_000_000);
+        }
     }
 
     #[test]

@@ -1,149 +1,99 @@
-//! Token buckets: how often a key may act.
+//! One bucket: a policy and what was spent under it.
 //!
-//! A bucket holds up to `capacity` tokens. Its state is one moment: for a greedy bucket the time at
-//! which it will be full again, for a window the window's number with what was spent in it. A check
-//! is a comparison and a write.
-//!
-//! Time is counted in parts of a microsecond such that one token is a whole number of parts, so
-//! every rational rate is exact: 7 per minute is 7 per minute.
-//!
-//! # Invariants
-//!
-//! - **B2** A key never spends more than `capacity + tokens * elapsed / period` tokens.
-//! - **B3** A refused check spends nothing; it changes the state only to put right what a clock that
-//!   ran ahead had written.
-//! - **B4** A clock that steps back grants nothing, and locks nobody out for longer than a full
-//!   refill (two windows).
-//! - **B5** A caller who waits as long as he is told is admitted.
-//!
-//! Source: the generic cell rate algorithm, ITU-T I.371, annex A, virtual scheduling.
+//! [`Bucket`] is the row that a database keeps; [`TokenBucket`] is the same without one, for
+//! simulations and for trying a policy on yesterday's traffic.
 
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 
 use crate::{
-    Timestamp,
-    limit::policy::{Policy, Rule},
+    EndpointName, Timestamp,
+    limit::{
+        decision::{Decision, Quota, Reason},
+        meter::{Meter, State},
+        policy::Policy,
+    },
     record,
 };
 
 /// What is kept of one key at one endpoint. A full bucket needs no row.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Bucket {
-    pub(crate) endpoint: crate::EndpointName,
     pub(crate) key: String,
-    /// Greedy: when it is full again, in whole microseconds. Window: the window's number.
+    pub(crate) endpoint: EndpointName,
     pub(crate) mark: i64,
-    /// Greedy: the parts beyond the microsecond. Window: what was spent.
     pub(crate) rest: i64,
-    /// When it was last written, for cleanup.
+    /// The version of the policy that gives mark and rest their meaning.
+    pub(crate) version: i64,
+    /// When it was last written.
     pub(crate) touched_at: Timestamp,
 }
 
 record! {
     Bucket: "fm_bucket",
-    key: (key: String, endpoint: crate::EndpointName),
-    columns: (mark, rest, touched_at),
+    key: (key: String, endpoint: EndpointName),
+    columns: (mark, rest, version, touched_at),
     shard: key,
     indexes: [("fm_bucket_idle", (touched_at))],
 }
 
-/// A bucket's state, as [`Bucket`] keeps it.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct State {
-    pub(crate) mark: i64,
-    pub(crate) rest: i64,
+/// A bucket on its own, in memory.
+///
+/// ```
+/// # use finalmile::{Timestamp, limit::{Policy, TokenBucket}};
+/// # use std::{num::NonZeroU32, time::Duration};
+/// let policy = Policy::greedy("search".parse()?, 60, Duration::from_secs(60))?.burst(120)?;
+/// let mut bucket = TokenBucket::new(&policy);
+/// let decision = bucket.check(Timestamp::from_millis(0), NonZeroU32::MIN);
+/// assert_eq!(decision.remaining(), Some(119));
+/// # Ok::<(), finalmile::Refusal>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenBucket {
+    quota: &'static Quota,
+    cost: u64,
+    state: State,
 }
 
-/// The answer to a check.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "a check has exactly two answers")]
-pub enum Decision {
-    /// The tokens were spent.
-    Allow {
-        /// Whole tokens left.
-        remaining: u32,
-    },
-    /// Nothing was spent.
-    Deny {
-        /// Until the same check can pass. `None`: never, it asks for more than the capacity.
-        retry_after_ms: Option<NonZeroU64>,
-    },
+impl TokenBucket {
+    /// A full one.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        Self { quota: policy.quota(), cost: policy.cost.unsigned_abs(), state: State::default() }
+    }
+
+    /// Spends what `times` checks cost, or nothing. Times may go backwards.
+    pub fn check(&mut self, now: Timestamp, times: NonZeroU32) -> Decision {
+        let tokens = self.cost * u64::from(times.get());
+        let (state, decision) = step(self.quota, self.state, now, tokens);
+        self.state = state;
+        decision
+    }
 }
 
-/// Spends `cost` tokens, or says when that will be possible; with it, the state to keep.
+/// Spends tokens, or says when that will be possible; with it, the state to keep.
 pub(crate) fn step(
-    policy: &Policy,
-    state: Option<State>,
+    quota: &'static Quota,
+    state: State,
     now: Timestamp,
-    cost: i64,
+    tokens: u64,
 ) -> (State, Decision) {
-    let state = state.unwrap_or_default();
-    if cost > policy.capacity || cost < 1 {
-        return (state, Decision::Deny { retry_after_ms: None });
-    }
-    match policy.rule {
-        Rule::Greedy => greedy(policy, state, now, cost),
-        Rule::Window => window(policy, state, now, cost),
-    }
-}
-
-fn greedy(policy: &Policy, state: State, now: Timestamp, cost: i64) -> (State, Decision) {
-    let common = gcd(policy.tokens, policy.period_us);
-    // Parts of a microsecond, and how many of them one token takes to come back.
-    let parts = i128::from(policy.tokens / common);
-    let token = i128::from(policy.period_us / common);
-    let now = i128::from(now.micros()) * parts;
-    let full = i128::from(policy.capacity) * token;
-    // A mark further ahead than an empty bucket's was written by a clock that ran ahead (**B4**). A
-    // rest beyond the parts was written under another policy.
-    let rest = i128::from(state.rest).min(parts - 1);
-    let mark = (i128::from(state.mark) * parts + rest).clamp(now, now + full);
-    let at = |mark: i128| State {
-        mark: narrow(mark.div_euclid(parts)),
-        rest: narrow(mark.rem_euclid(parts)),
+    let now_us = now.micros();
+    let Some(meter) = &quota.meter else { return (state, Decision::untouched(quota, now_us)) };
+    let level = meter.level(state, now_us);
+    let units = tokens.checked_mul(meter.unit).filter(|units| *units <= meter.full);
+    let Some(units) = units else {
+        let decision = Decision::of(quota, level, now_us);
+        return (state, decision.denied(Reason::CostExceedsBurst, None));
     };
-    let next = mark + i128::from(cost) * token;
-    let over = next - now - full;
-    if over > 0 {
-        let retry_after_ms = NonZeroU64::new(millis(over, parts));
-        return (at(mark), Decision::Deny { retry_after_ms });
+    match meter.spend(level, now_us, units) {
+        Ok(level) => (meter.state(level, now_us), Decision::of(quota, level, now_us)),
+        Err(wait_us) => {
+            let decision = Decision::of(quota, level, now_us);
+            // The level, not the state as it was: a clock that ran ahead is put right.
+            let state = if level.used == 0 { state } else { meter.state(level, now_us) };
+            (state, decision.denied(Reason::RateLimited, Some(wait_us)))
+        }
     }
-    let spent = at(next);
-    let remaining = u32::try_from(-over / token).unwrap_or(u32::MAX);
-    (spent, Decision::Allow { remaining })
-}
-
-fn window(policy: &Policy, state: State, now: Timestamp, cost: i64) -> (State, Decision) {
-    let current = now.micros().div_euclid(policy.period_us);
-    // A clock that stepped back over a boundary finds a window ahead of it, which stays in force; one
-    // that stepped back further takes what was spent along, so nothing is granted twice (**B4**).
-    let (mark, used) = match state.mark - current {
-        0 | 1 => (state.mark, state.rest),
-        2.. => (current, state.rest),
-        _ => (current, 0),
-    };
-    if used + cost > policy.capacity {
-        let wait = (mark + 1).saturating_mul(policy.period_us).saturating_sub(now.micros());
-        let retry_after_ms = NonZeroU64::new(millis(i128::from(wait), 1));
-        return (State { mark, rest: used }, Decision::Deny { retry_after_ms });
-    }
-    let remaining = u32::try_from(policy.capacity - used - cost).unwrap_or(u32::MAX);
-    (State { mark, rest: used + cost }, Decision::Allow { remaining })
-}
-
-/// Parts of a microsecond as milliseconds, rounded up: told to wait, a caller never comes too early
-/// (**B5**).
-fn millis(over: i128, parts: i128) -> u64 {
-    let unit = parts * 1_000;
-    u64::try_from((over + unit - 1) / unit).unwrap_or(u64::MAX)
-}
-
-fn narrow(value: i128) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]
@@ -151,6 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limit::policy::Align;
 
     fn policy(tokens: u32, period_s: u64, burst: u32) -> Policy {
         let name = "search".parse().unwrap();
@@ -158,18 +109,16 @@ mod tests {
         policy.burst(burst).unwrap()
     }
 
-    fn allowed(decision: Decision) -> bool {
-        matches!(decision, Decision::Allow { .. })
+    fn window(requests: u32, period_s: u64, align: Align) -> Policy {
+        let name = "begin-upload".parse().unwrap();
+        let policy = Policy::window(name, requests, Duration::from_secs(period_s)).unwrap();
+        policy.aligned(align).unwrap()
     }
 
     /// Checks at each of these microseconds and says which passed.
     fn run(policy: &Policy, times: impl IntoIterator<Item = i64>) -> Vec<bool> {
-        let mut state = None;
-        let at = |us| {
-            let (next, decision) = step(policy, state, Timestamp::from_micros(us), 1);
-            state = Some(next);
-            allowed(decision)
-        };
+        let mut bucket = TokenBucket::new(policy);
+        let at = |us| bucket.check(Timestamp::from_micros(us), NonZeroU32::MIN).is_allowed();
         times.into_iter().map(at).collect()
     }
 
@@ -185,11 +134,12 @@ mod tests {
 
     #[test]
     fn b3_a_refused_check_changes_nothing() {
-        let policy = policy(1, 1, 1);
+        let mut bucket = TokenBucket::new(&policy(1, 1, 1));
         let now = Timestamp::from_millis(10_000);
-        let (spent, _) = step(&policy, None, now, 1);
-        let (after, decision) = step(&policy, Some(spent), now, 1);
-        assert_eq!((after, allowed(decision)), (spent, false));
+        bucket.check(now, NonZeroU32::MIN);
+        let before = bucket.state;
+        assert!(!bucket.check(now, NonZeroU32::MIN).is_allowed());
+        assert_eq!(bucket.state, before);
     }
 
     #[test]
@@ -203,37 +153,59 @@ mod tests {
 
     #[test]
     fn b5_waiting_as_told_is_admitted() {
-        for (tokens, period, burst) in [(7, 60, 3), (1_000, 60, 2_000), (999, 3_600, 1)] {
-            let policy = policy(tokens, period, burst);
+        let windows = [window(3, 7, Align::Epoch), window(5, 9, Align::First)];
+        let buckets = [policy(7, 60, 3), policy(1_000, 60, 2_000), policy(999, 3_600, 1)];
+        for policy in windows.iter().chain(&buckets) {
             let mut now = Timestamp::from_micros(1_800_000_000_000_001);
-            let mut state = None;
+            let mut bucket = TokenBucket::new(policy);
             for _ in 0..10_000 {
-                let (next, decision) = step(&policy, state, now, 1);
-                match decision {
-                    Decision::Allow { .. } => state = Some(next),
-                    Decision::Deny { retry_after_ms } => {
-                        let wait = retry_after_ms.unwrap().get();
-                        now = now.after(Duration::from_millis(wait));
-                        let (next, decision) = step(&policy, state, now, 1);
-                        assert!(allowed(decision), "{tokens} in {period} s");
-                        state = Some(next);
-                    }
-                }
+                let Some(wait) = bucket.check(now, NonZeroU32::MIN).retry_after() else { continue };
+                let early = now.after(wait).before(Duration::from_micros(1));
+                assert!(!bucket.clone().check(early, NonZeroU32::MIN).is_allowed());
+                now = now.after(wait);
+                assert!(bucket.check(now, NonZeroU32::MIN).is_allowed(), "{policy:?}");
             }
         }
     }
 
     #[test]
     fn a_window_resets_at_its_boundary() {
-        let name = "begin-upload".parse().unwrap();
-        let policy = Policy::window(name, 2, Duration::from_secs(10)).unwrap();
         let times = [1, 2, 3, 9_999_999, 10_000_000, 10_000_001, 10_000_002, 5_000_000];
-        assert_eq!(run(&policy, times), [true, true, false, false, true, true, false, false]);
+        let passed = run(&window(2, 10, Align::Epoch), times);
+        assert_eq!(passed, [true, true, false, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_window_may_begin_with_its_first_request() {
+        let times = [7_000_000, 16_999_999, 16_999_999, 17_000_000, 26_999_999, 27_000_000];
+        let passed = run(&window(2, 10, Align::First), times);
+        assert_eq!(passed, [true, true, false, true, true, true]);
+        let late = run(&window(1, 10, Align::First), [0, 25_000_000, 34_999_999, 35_000_000]);
+        assert_eq!(late, [true, true, false, true]);
     }
 
     #[test]
     fn a_cost_above_the_capacity_is_never_possible() {
-        let (_, decision) = step(&policy(1, 1, 3), None, Timestamp::default(), 4);
-        assert_eq!(decision, Decision::Deny { retry_after_ms: None });
+        let mut bucket = TokenBucket::new(&policy(1, 1, 3));
+        let four = NonZeroU32::new(4).unwrap();
+        let decision = bucket.check(Timestamp::default(), four);
+        assert_eq!(decision.reason(), Some(Reason::CostExceedsBurst));
+        assert_eq!(decision.retry_after(), None);
     }
+
+    #[test]
+    fn half_spent_stays_half_spent_under_another_policy() {
+        let at = 1_800_000_000_000_000;
+        let [old, new] =
+            [policy(60, 60, 120), policy(7, 3_600, 14)].map(|p| Meter::of(&p).unwrap());
+        let hour = Meter::of(&window(50, 3_600, Align::Epoch)).unwrap();
+        let half = old.state(Level { used: old.full / 2, start_us: 0 }, at);
+        let carried = new.carry(&old, half, at);
+        assert_eq!(new.level(carried, at).used, new.full / 2);
+        let carried = hour.carry(&new, carried, at);
+        assert_eq!(hour.level(carried, at).used, 25);
+        assert_eq!(old.level(old.carry(&hour, carried, at), at).used, old.full / 2);
+    }
+
+    use crate::limit::meter::Level;
 }

@@ -1,8 +1,11 @@
 //! Configuring limits, live.
 
 use crate::{
-    Actor, Timestamp, audit,
-    limit::policy::Policy,
+    Actor, Refusal, Timestamp, audit,
+    limit::{
+        change::{self, Change},
+        policy::{PastPolicy, Policy},
+    },
     storage::{Command, KeySet, Rows},
 };
 
@@ -20,24 +23,38 @@ impl Configure {
 }
 
 impl Command for Configure {
-    type Out = Result<Policy, crate::Refusal>;
+    type Out = Result<Policy, Refusal>;
 
-    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         keys.own::<Policy>(&self.policy.endpoint);
+        if let Some(known) = seen.get::<Policy>(&self.policy.endpoint) {
+            keys.own::<PastPolicy>(&(known.endpoint.clone(), known.version));
+        }
+        change::keys(keys);
         audit::keys(&self.subject(), keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
-        let policy = Policy { updated_at: now, ..self.policy.clone() };
-        if let Some(known) = rows.get::<Policy>(&policy.endpoint)
-            && (Policy { updated_at: now, ..known.clone() }) == policy
-        {
-            return Ok(known.clone());
+        let known = rows.get::<Policy>(&self.policy.endpoint).cloned();
+        let version = known.as_ref().map_or(1, |known| known.version + 1);
+        let policy = Policy { version, updated_at: now, ..self.policy.clone() };
+        if let Some(known) = known {
+            let Policy { version, updated_at, .. } = known;
+            if (Policy { version, updated_at, ..policy.clone() }) == known {
+                return Ok(known);
+            }
+            if known.home != policy.home {
+                return Err(Refusal::Conflict { what: "endpoint", field: "home" });
+            }
+            rows.put(known.past());
         }
         rows.put(policy.clone());
-        let Policy { rule, tokens, capacity, period_us, cost, is_active, .. } = &policy;
+        change::note(rows, Change::Endpoint(&policy.endpoint), now);
+        let Policy { rule, align, home, tokens, capacity, period_us, cost, is_active, .. } =
+            &policy;
         let text = format!(
-            "{rule} {tokens} per {period_us} us, burst {capacity}, cost {cost}, active {is_active}"
+            "{rule} {tokens} per {period_us} us, burst {capacity}, align {align}, cost {cost}, home \
+             {home}, active {is_active}"
         );
         audit::note(rows, &self.subject(), &self.actor, "configure", &text, now);
         Ok(policy)

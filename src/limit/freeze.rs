@@ -8,6 +8,7 @@
 use crate::{
     AccountId, Actor, Refusal, Timestamp, audit,
     ledger::Account,
+    limit::change::{self, Change},
     storage::{Command, KeySet, Rows},
 };
 
@@ -47,6 +48,7 @@ impl Command for Freeze {
 
     fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
         keys.own::<Account>(&self.account);
+        change::keys(keys);
         audit::keys(&subject(&self.account), keys);
     }
 
@@ -82,6 +84,7 @@ impl Command for Freeze {
             }
         };
         rows.put(account.clone());
+        change::note(rows, Change::Account(&self.account), now);
         audit::note(rows, &subject(&self.account), &self.actor, action, &self.reason, now);
         Ok(account)
     }

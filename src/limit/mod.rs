@@ -10,20 +10,35 @@
 //! | B6 | a frozen account is refused: [`Admin::freeze`](crate::Admin::freeze) |
 
 mod bucket;
+pub(crate) mod change;
 mod configure;
+mod core;
+mod counts;
+mod decision;
 mod freeze;
+mod here;
+mod keyed;
+mod lanes;
+mod lines;
+mod meter;
 pub(crate) mod policy;
+mod sync;
+mod table;
 pub(crate) mod take;
+mod word;
 
+pub use crate::time::Precision;
 use crate::{
     AccountId, EndpointName, Error, FinalMile, Refusal,
     storage::{Page, Pending, Scan},
 };
 pub(crate) use bucket::Bucket;
-pub use bucket::Decision;
+pub use bucket::TokenBucket;
 pub(crate) use configure::{Configure, Seed};
+pub use decision::{Decision, Reason};
 pub(crate) use freeze::{Freeze, checked_reason};
-pub use policy::{Policy, Rule};
+pub use keyed::Keyed;
+pub use policy::{Align, Home, Policy, Rule};
 use take::Take;
 
 /// A configured endpoint, found once and kept.
@@ -78,9 +93,9 @@ impl Limiter {
     /// assert_eq!(fm.limiter().check(&search, &AccountId::new("ada")?).wait()?, Some(119));
     /// # Ok::<(), finalmile::Error>(())
     /// ```
-    pub fn check(&self, endpoint: &Endpoint, account: &AccountId) -> Pending<Option<u32>> {
+    pub fn check(&self, endpoint: &Endpoint, account: &AccountId) -> Pending<Decision> {
         let (endpoint, account) = (endpoint.name.clone(), account.clone());
-        self.fm.ask("check-rate-limit", Some(account.clone()), Take { endpoint, account })
+        self.fm.ask("check-rate-limit", Some(account.clone()), Take { endpoint, account, times: 1 })
     }
 
     /// The configured endpoints, by name.

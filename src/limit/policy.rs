@@ -2,19 +2,46 @@
 //!
 //! # Invariants
 //!
-//! - **B1** A policy that exists cannot overflow: what would is refused when it is configured.
+//! - **B1** A policy that exists cannot overflow, today or in the year 2200: what would is refused
+//!   when it is configured, never when it is checked.
 
 use std::time::Duration;
 
-use crate::{EndpointName, Refusal, Timestamp, record, storage::text_enum};
+use crate::{
+    EndpointName, Refusal, Timestamp,
+    limit::{decision::Quota, meter::Meter},
+    record,
+    storage::text_enum,
+};
 
 text_enum! {
     /// How tokens come back.
     Rule {
         /// Continuously, `tokens` every period, up to the capacity: a token bucket.
         Greedy = "greedy",
-        /// All at once at each boundary of a period since 1970: a fixed window.
+        /// All at once when a period ends: a fixed window.
         Window = "window",
+    }
+}
+
+text_enum! {
+    /// Where a window begins.
+    Align {
+        /// At multiples of its period since 1970.
+        Epoch = "epoch",
+        /// At the first request after the last window ended.
+        First = "first",
+    }
+}
+
+text_enum! {
+    /// Where an endpoint's buckets live: one place each, so nothing is counted twice.
+    Home {
+        /// In each instance's memory, in nanoseconds: written behind, so a crash gives back at most
+        /// what was spent in the last second, and N instances admit up to N times the limit.
+        Local = "local",
+        /// In the store, taken only inside commands: exact across instances.
+        Store = "store",
     }
 }
 
@@ -31,24 +58,49 @@ text_enum! {
 pub struct Policy {
     pub(crate) endpoint: EndpointName,
     pub(crate) rule: Rule,
+    pub(crate) align: Align,
+    pub(crate) home: Home,
     pub(crate) tokens: i64,
     pub(crate) capacity: i64,
     pub(crate) period_us: i64,
     pub(crate) cost: i64,
     pub(crate) is_active: bool,
+    /// Counts the changes: buckets bear the version that they were written under.
+    pub(crate) version: i64,
     pub(crate) updated_at: Timestamp,
 }
 
 record! {
     Policy: "fm_limit_config",
     key: (endpoint: EndpointName),
-    columns: (rule, tokens, capacity, period_us, cost, is_active, updated_at),
+    columns: (
+        rule, align, home, tokens, capacity, period_us, cost, is_active, version, updated_at
+    ),
     shard: endpoint,
     indexes: [],
 }
 
-/// The most tokens, and the longest period, that a policy may have. With them, no state overflows
-/// before the year 10,000.
+/// A policy that was replaced: buckets written under it are carried over when they are next seen.
+#[derive(Clone, Debug)]
+pub(crate) struct PastPolicy {
+    pub(crate) endpoint: EndpointName,
+    pub(crate) version: i64,
+    pub(crate) rule: Rule,
+    pub(crate) align: Align,
+    pub(crate) tokens: i64,
+    pub(crate) capacity: i64,
+    pub(crate) period_us: i64,
+}
+
+record! {
+    PastPolicy: "fm_limit_past",
+    key: (endpoint: EndpointName, version: i64),
+    columns: (rule, align, tokens, capacity, period_us),
+    shard: endpoint,
+    indexes: [],
+}
+
+/// The most tokens, and the longest period, that a policy may have.
 const TOKENS_MAX: i64 = 1_000_000_000;
 const PERIOD_MAX: Duration = Duration::from_secs(366 * 86_400);
 
@@ -64,8 +116,9 @@ impl Policy {
         Self::new(endpoint, Rule::Greedy, tokens, period)
     }
 
-    /// A fixed window: at most `max_requests` in each `period`, counted from 1970. A caller may
-    /// spend twice as many around a boundary; a token bucket does not allow that.
+    /// A fixed window: at most `max_requests` in each `period`, counted from 1970 unless
+    /// [`Policy::aligned`] says otherwise. A caller may spend twice as many around a boundary; a
+    /// token bucket does not allow that.
     ///
     /// # Errors
     ///
@@ -93,9 +146,29 @@ impl Policy {
             let why = "it is not within a microsecond and a year";
             return Err(Refusal::Invalid { field: "period", why });
         }
-        let updated_at = Timestamp::default();
-        let (capacity, cost, is_active) = (tokens, 1, true);
-        Ok(Self { endpoint, rule, tokens, capacity, period_us, cost, is_active, updated_at })
+        Self {
+            endpoint,
+            rule,
+            align: Align::Epoch,
+            home: Home::Local,
+            tokens,
+            capacity: tokens,
+            period_us,
+            cost: 1,
+            is_active: true,
+            version: 1,
+            updated_at: Timestamp::default(),
+        }
+        .counted()
+    }
+
+    /// Refuses what one word could not count exactly (**B1**).
+    fn counted(self) -> Result<Self, Refusal> {
+        let why = "together with the period it is finer than can be counted exactly";
+        match Meter::of(&self) {
+            Some(_) => Ok(self),
+            None => Err(Refusal::Invalid { field: "tokens", why }),
+        }
     }
 
     /// The most tokens that a bucket holds.
@@ -112,7 +185,20 @@ impl Policy {
             let why = "it is not within the cost and 10^9";
             return Err(Refusal::Invalid { field: "burst", why });
         }
-        Ok(Self { capacity, ..self })
+        Self { capacity, ..self }.counted()
+    }
+
+    /// Where a window begins.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`] for a token bucket, or a window of so many requests in so long a time
+    /// that its beginning could not be kept to the microsecond.
+    pub fn aligned(self, align: Align) -> Result<Self, Refusal> {
+        if self.rule == Rule::Greedy {
+            return Err(Refusal::Invalid { field: "align", why: "a token bucket has no windows" });
+        }
+        Self { align, ..self }.counted()
     }
 
     /// What one check costs, 1 unless said otherwise.
@@ -133,6 +219,25 @@ impl Policy {
     #[must_use]
     pub fn active(self, is_active: bool) -> Self {
         Self { is_active, ..self }
+    }
+
+    /// Where its buckets live, in each instance's memory unless said otherwise. Fixed once the
+    /// endpoint is configured.
+    #[must_use]
+    pub fn home(self, home: Home) -> Self {
+        Self { home, ..self }
+    }
+
+    /// What to remember of it once another replaces it.
+    pub(crate) fn past(&self) -> PastPolicy {
+        let Self { rule, align, tokens, capacity, period_us, version, .. } = *self;
+        let endpoint = self.endpoint.clone();
+        PastPolicy { endpoint, version, rule, align, tokens, capacity, period_us }
+    }
+
+    /// What decisions point to.
+    pub(crate) fn quota(&self) -> &'static Quota {
+        Quota::of(self.endpoint.as_str(), Meter::of(self).filter(|_| self.is_active))
     }
 
     /// Which endpoint.
@@ -165,10 +270,12 @@ pub(crate) fn defaults() -> Vec<Policy> {
     let greedy = greedy.into_iter().map(|(endpoint, tokens, burst)| {
         Policy::greedy(EndpointName::new(endpoint)?, tokens, minute)?.burst(burst)
     });
-    let windows = windows
-        .into_iter()
-        .map(|(endpoint, requests)| Policy::window(EndpointName::new(endpoint)?, requests, hour));
-    greedy.chain(windows).filter_map(Result::ok).collect()
+    let windows = windows.into_iter().map(|(endpoint, requests)| {
+        // Begin and finalize are taken inside their commands.
+        let home = if endpoint == "feed" { Home::Local } else { Home::Store };
+        Ok(Policy::window(EndpointName::new(endpoint)?, requests, hour)?.home(home))
+    });
+    greedy.chain(windows).filter_map(|policy: Result<Policy, Refusal>| policy.ok()).collect()
 }
 
 #[cfg(test)]
@@ -190,5 +297,10 @@ mod tests {
         assert!(Policy::greedy(name(), 1, Duration::MAX).is_err());
         assert!(Policy::greedy(name(), 5, second).unwrap().burst(0).is_err());
         assert!(Policy::greedy(name(), 5, second).unwrap().cost(6).is_err());
+        let year = Duration::from_secs(365 * 86_400);
+        assert!(Policy::greedy(name(), 999_999_937, year).is_err(), "2^63 parts and more");
+        let window = Policy::window(name(), 1_000_000_000, year).unwrap();
+        assert!(window.aligned(Align::First).is_err(), "30 bits of requests, 47 of time");
+        assert!(Policy::greedy(name(), 5, second).unwrap().aligned(Align::First).is_err());
     }
 }

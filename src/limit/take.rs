@@ -4,44 +4,73 @@ use crate::{
     AccountId, EndpointName, Refusal, Timestamp,
     ledger::Account,
     limit::{
-        bucket::{Bucket, Decision, State, step},
-        policy::Policy,
+        bucket::{Bucket, step},
+        decision::Decision,
+        meter::{Meter, State},
+        policy::{PastPolicy, Policy},
     },
     storage::{Command, KeySet, Rows},
 };
 
-/// Asks for what [`take`] reads and writes.
-pub(crate) fn keys(keys: &mut KeySet, endpoint: &EndpointName, key: &str) {
+/// Asks for what [`take`] reads and writes: a bucket that was written under an older policy needs
+/// that one too.
+pub(crate) fn keys(seen: &Rows, keys: &mut KeySet, endpoint: &EndpointName, key: &str) {
     keys.peek::<Policy>(endpoint);
-    keys.own::<Bucket>(&(key.to_owned(), endpoint.clone()));
+    let id = (key.to_owned(), endpoint.clone());
+    keys.own::<Bucket>(&id);
+    let versions = (seen.get::<Policy>(endpoint), seen.get::<Bucket>(&id));
+    if let (Some(policy), Some(bucket)) = versions
+        && bucket.version != policy.version
+    {
+        keys.peek::<PastPolicy>(&(endpoint.clone(), bucket.version));
+    }
 }
 
-/// Spends what the endpoint costs, and says how many tokens are left; `None`: it is not limited now.
+/// Spends what the endpoint costs, `times` over.
+///
+/// # Errors
+///
+/// [`Refusal::RateLimited`], [`Refusal::EndpointUnknown`].
 pub(crate) fn take(
     rows: &mut Rows,
     endpoint: &EndpointName,
     key: &str,
+    times: u32,
     now: Timestamp,
-) -> Result<Option<u32>, Refusal> {
+) -> Result<Decision, Refusal> {
     let Some(policy) = rows.get::<Policy>(endpoint).cloned() else {
         return Err(Refusal::EndpointUnknown { endpoint: endpoint.clone() });
     };
-    if !policy.is_active {
-        return Ok(None);
-    }
+    let quota = policy.quota();
+    let Some(meter) = &quota.meter else { return Ok(Decision::untouched(quota, now.micros())) };
     let id = (key.to_owned(), endpoint.clone());
-    let known = rows.get::<Bucket>(&id).map(|found| State { mark: found.mark, rest: found.rest });
-    let (state, decision) = step(&policy, known, now, policy.cost);
-    let (key, endpoint) = id;
-    if known.is_none_or(|known| known != state) {
-        let (State { mark, rest }, touched_at) = (state, now);
-        rows.put(Bucket { endpoint: endpoint.clone(), key: key.clone(), mark, rest, touched_at });
+    let known = rows.get::<Bucket>(&id).cloned();
+    let before =
+        known.as_ref().map_or_else(State::default, |bucket| carried(rows, bucket, &policy, meter));
+    let tokens = policy.cost.unsigned_abs() * u64::from(times);
+    let (state, decision) = step(quota, before, now, tokens);
+    if known.is_none_or(|known| (known.mark, known.rest) != (state.mark, state.rest)) {
+        let (State { mark, rest }, version) = (state, policy.version);
+        let (key, endpoint) = id;
+        rows.put(Bucket { key, endpoint, mark, rest, version, touched_at: now });
     }
-    match decision {
-        Decision::Allow { remaining } => Ok(Some(remaining)),
-        Decision::Deny { retry_after_ms } => {
-            Err(Refusal::RateLimited { key, endpoint, retry_after_ms })
-        }
+    match decision.refusal(key) {
+        Some(refusal) => Err(refusal),
+        None => Ok(decision),
+    }
+}
+
+/// A bucket's state under the policy in force.
+pub(crate) fn carried(rows: &Rows, bucket: &Bucket, policy: &Policy, meter: &Meter) -> State {
+    let state = State { mark: bucket.mark, rest: bucket.rest };
+    if bucket.version == policy.version {
+        return state;
+    }
+    let past = rows.get::<PastPolicy>(&(policy.endpoint.clone(), bucket.version));
+    match past.and_then(Meter::of_past) {
+        Some(old) => meter.carry(&old, state, policy.updated_at.micros()),
+        // Written under a policy that nobody knows: a bucket is full until it is known to be spent.
+        None => State::default(),
     }
 }
 
@@ -50,22 +79,23 @@ pub(crate) fn take(
 pub(crate) struct Take {
     pub(crate) endpoint: EndpointName,
     pub(crate) account: AccountId,
+    pub(crate) times: u32,
 }
 
 impl Command for Take {
-    type Out = Result<Option<u32>, Refusal>;
+    type Out = Result<Decision, Refusal>;
 
-    fn keys(&self, _seen: &Rows, set: &mut KeySet) {
+    fn keys(&self, seen: &Rows, set: &mut KeySet) {
         // Read without a lock: a freeze is obeyed by the next check, and checks do not queue behind
         // the account's money.
         set.peek::<Account>(&self.account);
-        keys(set, &self.endpoint, self.account.as_str());
+        keys(seen, set, &self.endpoint, self.account.as_str());
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         if let Some(account) = rows.get::<Account>(&self.account) {
             account.refuse_frozen(now)?;
         }
-        take(rows, &self.endpoint, self.account.as_str(), now)
+        take(rows, &self.endpoint, self.account.as_str(), self.times, now)
     }
 }

@@ -76,10 +76,10 @@ pub(crate) fn reservation(id: UploadId) -> ReservationId {
 impl Command for BeginUpload {
     type Out = Result<Begun, Refusal>;
 
-    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         keys.own::<Once>(&self.once());
         keys.own::<Account>(&self.account);
-        take::keys(keys, &self.endpoint, self.account.as_str());
+        take::keys(seen, keys, &self.endpoint, self.account.as_str());
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
@@ -90,7 +90,7 @@ impl Command for BeginUpload {
         }
         let account = existing(rows, &self.account)?;
         account.refuse_frozen(now)?;
-        take::take(rows, &self.endpoint, self.account.as_str(), now)?;
+        take::take(rows, &self.endpoint, self.account.as_str(), 1, now)?;
         let (id, until) = (reservation(self.id), now.after(UPLOAD_TTL));
         hold(rows, &account, id, credits_to_charge, until, now)?;
         rows.add(Upload {

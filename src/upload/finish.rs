@@ -80,7 +80,7 @@ impl Command for FinalizeUpload {
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         owned(keys, &self.viewer, self.upload);
-        take::keys(keys, &self.endpoint, self.viewer.as_str());
+        take::keys(seen, keys, &self.endpoint, self.viewer.as_str());
         // Only an upload that is complete already names a share to compare with.
         let known = seen.get::<Upload>(&(self.viewer.clone(), self.upload));
         if let Some(share) = known.and_then(|upload| upload.share) {
@@ -105,7 +105,7 @@ impl Command for FinalizeUpload {
             // Nobody came in time, though no cleanup has said so yet. No token is spent on it.
             return Err(Refusal::UploadEnded { upload: self.upload, status: "expired" });
         }
-        take::take(rows, &self.endpoint, self.viewer.as_str(), now)?;
+        take::take(rows, &self.endpoint, self.viewer.as_str(), 1, now)?;
         rows.attempt(|rows| {
             let held = (self.viewer.clone(), reservation(self.upload));
             let (kind, transfer) = (EntryKind::Upload, self.transfer);

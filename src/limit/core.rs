@@ -1,0 +1,317 @@
+//! The check itself: a key, a lane, the time; one line of memory and one atomic change.
+//!
+//! A *lane* is an endpoint with its rate. A thread remembers the lanes and the table's arrays
+//! ([`Here`]), so a check reads nothing that others write but the line it spends on; what it
+//! remembers is renewed when the lanes' version has moved or a line was found moved.
+
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, RwLock, atomic::AtomicU64, atomic::Ordering},
+};
+
+use crate::{
+    limit::{
+        counts::Counting,
+        decision::{Decision, Quota, Reason},
+        here::Here,
+        lanes::Lanes,
+        lines::{FROZEN, Found, Line, LineKey, MOVED_WORD, SLOTS},
+        meter::Level,
+        policy::Rule,
+        table::{AtCapacity, FULL_US, Newcomer, Table},
+        word::{Interval, Spent},
+    },
+    time::{LiveClock, Precision, World},
+};
+
+/// The table with its lanes and its clock.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) table: Table,
+    pub(crate) clock: LiveClock,
+    pub(super) lanes: RwLock<Lanes>,
+    /// Moves with every change of a lane.
+    pub(super) version: AtomicU64,
+    /// Where threads register what they count; `None`: nothing is counted.
+    pub(crate) counting: Option<Counting>,
+}
+
+/// Who asks, and what is known of him.
+pub(crate) struct Caller<'c> {
+    pub(crate) id: u128,
+    /// His text, if he is not a number.
+    pub(crate) name: Option<&'c str>,
+    /// Whether he is frozen, for whoever has no line yet.
+    pub(crate) is_frozen: &'c dyn Fn(u128) -> bool,
+}
+
+/// Why a check is not an ordinary one.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// What the thread remembers is old.
+    Old,
+    /// There is no such lane.
+    Unknown,
+    /// The lane limits nothing.
+    Inactive,
+    /// It asks for more than the bucket holds.
+    Never,
+    /// The lane's words end before this time.
+    Rebase,
+    /// The key has no line in the array that the thread remembers.
+    Absent,
+    /// The word is under another generation.
+    Foreign,
+    Frozen,
+    Refused {
+        time: Interval,
+        level: Level,
+        wait_us: u64,
+    },
+}
+
+impl Core {
+    pub(crate) fn new(
+        world: Arc<dyn World>,
+        precision: Precision,
+        keys_max: usize,
+        counts: bool,
+    ) -> Self {
+        Self {
+            table: Table::new(&*world, keys_max),
+            clock: LiveClock::new(world, precision),
+            lanes: RwLock::default(),
+            version: AtomicU64::new(1),
+            counting: counts.then(Default::default),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn interval(&self) -> Interval {
+        let (low_us, high_us) = self.clock.interval();
+        Interval { low_us, high_us }
+    }
+
+    /// Spends, or says why not. `FULL`: with freezes, counters and flushes; without, the bare bucket.
+    #[expect(clippy::inline_always, reason = "the answer is built where it is wanted, not copied")]
+    #[inline(always)]
+    pub(crate) fn check<const FULL: bool>(
+        &self,
+        here: &mut Here,
+        lane: usize,
+        caller: &Caller<'_>,
+        times: NonZeroU32,
+        time: Interval,
+    ) -> Decision {
+        match self.spend::<FULL>(here, lane, caller, times, time) {
+            Ok((level, now_us)) => Decision::of(here.lanes[lane].quota, level, now_us),
+            Err(trouble) => self.settle::<FULL>(here, lane, caller, times, trouble),
+        }
+    }
+
+    /// An ordinary check: answers the level after it, and when.
+    #[inline]
+    fn spend<const FULL: bool>(
+        &self,
+        here: &Here,
+        lane_at: usize,
+        caller: &Caller<'_>,
+        times: NonZeroU32,
+        mut time: Interval,
+    ) -> Result<(Level, i64), Trouble> {
+        if here.version != self.version.load(Ordering::Acquire) {
+            return Err(Trouble::Old);
+        }
+        let Some(lane) = here.lanes.get(lane_at) else { return Err(Trouble::Unknown) };
+        if lane.quota.meter.is_none() {
+            return Err(Trouble::Inactive);
+        }
+        if !lane.rate.covers(time) {
+            return Err(Trouble::Rebase);
+        }
+        let units = match times.get() {
+            1 => lane.units,
+            times => lane.units.saturating_mul(u64::from(times)),
+        };
+        if units > lane.rate.meter.full {
+            return Err(Trouble::Never);
+        }
+        let (key, slot) = line_key(caller.id, lane_at);
+        let (shard, place) = self.table.place(key);
+        let array = &here.arrays[shard];
+        let Found::Line(line, _, flags) = array.find(key, place) else {
+            return Err(Trouble::Absent);
+        };
+        if FULL && flags & FROZEN != 0 {
+            return Err(Trouble::Frozen);
+        }
+        let mut word = line.word(slot);
+        loop {
+            if word == MOVED_WORD {
+                return Err(Trouble::Absent);
+            }
+            if lane.rate.is_foreign(word) {
+                return Err(Trouble::Foreign);
+            }
+            match lane.rate.spend(word, time, units) {
+                Spent::Yes(new, level) => match line.replace(slot, word, new) {
+                    Ok(()) => {
+                        if FULL {
+                            here.count(lane_at, time.low_us, true);
+                            self.note(line, key, true);
+                        }
+                        return Ok((level, time.low_us));
+                    }
+                    Err(now) => word = now,
+                },
+                Spent::Unclear => time = Interval::exactly(self.clock.now_us()),
+                Spent::No(level, wait_us) => {
+                    if FULL {
+                        self.note(line, key, false);
+                    }
+                    return Err(Trouble::Refused { time, level, wait_us });
+                }
+            }
+        }
+    }
+
+    /// Counts the request for the busiest keys, and lets the next flush see the line.
+    #[inline]
+    fn note(&self, line: &Line, key: LineKey, is_allowed: bool) {
+        line.count(is_allowed);
+        if !line.is_marked() {
+            self.mark(key);
+        }
+    }
+
+    #[cold]
+    fn mark(&self, key: LineKey) {
+        let (shard, place) = self.table.place(key);
+        self.table.shard(shard).mark(key, place);
+    }
+
+    /// Everything that is not an ordinary day.
+    #[cold]
+    #[inline(never)]
+    fn settle<const FULL: bool>(
+        &self,
+        here: &mut Here,
+        lane_at: usize,
+        caller: &Caller<'_>,
+        times: NonZeroU32,
+        mut trouble: Trouble,
+    ) -> Decision {
+        let decision = loop {
+            let Some(quota) = here.lanes.get(lane_at).map(|lane| lane.quota) else {
+                here.renew(self);
+                if here.lanes.len() > lane_at {
+                    continue;
+                }
+                return Decision::untouched(Quota::of("", None), self.clock.now_us())
+                    .denied(Reason::CostExceedsBurst, None);
+            };
+            match trouble {
+                Trouble::Old | Trouble::Unknown => here.renew(self),
+                Trouble::Rebase => self.rebase(lane_at),
+                Trouble::Absent => {
+                    if let Err(AtCapacity) = self.admit(here, lane_at, caller) {
+                        let wait_us = Some(FULL_US.unsigned_abs());
+                        break self.untouched(quota).denied(Reason::AtCapacity, wait_us);
+                    }
+                }
+                Trouble::Foreign => self.convert(here, lane_at, caller.id),
+                Trouble::Inactive => break self.untouched(quota),
+                Trouble::Never => {
+                    break self.untouched(quota).denied(Reason::CostExceedsBurst, None);
+                }
+                Trouble::Frozen => {
+                    break self.peek(caller.id, lane_at).denied(Reason::Frozen, None);
+                }
+                Trouble::Refused { time, level, wait_us } => {
+                    break Decision::of(quota, level, time.low_us)
+                        .denied(Reason::RateLimited, Some(wait_us));
+                }
+            }
+            match self.spend::<FULL>(here, lane_at, caller, times, self.interval()) {
+                Ok((level, now_us)) => {
+                    return Decision::of(here.lanes[lane_at].quota, level, now_us);
+                }
+                Err(other) => trouble = other,
+            }
+        };
+        if FULL {
+            here.count(lane_at, self.clock.now_us(), decision.is_allowed());
+        }
+        decision
+    }
+
+    fn untouched(&self, quota: &'static Quota) -> Decision {
+        Decision::untouched(quota, self.clock.now_us())
+    }
+
+    fn admit(&self, here: &mut Here, lane: usize, caller: &Caller<'_>) -> Result<(), AtCapacity> {
+        let (key, _) = line_key(caller.id, lane);
+        let is_frozen = || (caller.is_frozen)(caller.id);
+        let new = Newcomer { key, name: caller.name, is_frozen: &is_frozen };
+        let array = self.with_judge(|now_us, is_full| self.table.admit(&new, now_us, is_full))?;
+        here.arrays[self.table.place(key).0] = array;
+        Ok(())
+    }
+
+    /// How a caller's bucket stands, without spending and without making a line for him.
+    pub(crate) fn peek(&self, id: u128, lane: usize) -> Decision {
+        self.rebase_if_needed(lane);
+        let lanes = self.lanes();
+        let now_us = self.clock.now_us();
+        let Some(known) = lanes.list.get(lane) else {
+            return Decision::untouched(Quota::of("", None), now_us);
+        };
+        let (key, slot) = line_key(id, lane);
+        let (shard, place) = self.table.place(key);
+        let shard = self.table.shard(shard);
+        let word = match shard.array().find(key, place) {
+            Found::Line(line, ..) => line.word(slot),
+            Found::Elsewhere => 0,
+        };
+        match lanes.level(lane, word, now_us) {
+            Some(level) => Decision::of(known.quota, level, now_us),
+            None => Decision::untouched(known.quota, now_us),
+        }
+    }
+
+    /// Gives back what `times` checks cost, if the window in which it was spent is still in force.
+    pub(crate) fn refund(&self, id: u128, lane_at: usize, tokens: u64, start_us: i64) {
+        let (key, slot) = line_key(id, lane_at);
+        let (shard, place) = self.table.place(key);
+        self.rebase_if_needed(lane_at);
+        let lanes = self.lanes();
+        let Some(lane) = lanes.list.get(lane_at) else { return };
+        let mut shard = self.table.shard(shard);
+        let array = shard.array().clone();
+        let Found::Line(line, ..) = array.find(key, place) else { return };
+        let units = tokens.saturating_mul(lane.rate.meter.unit);
+        loop {
+            let word = line.word(slot);
+            let now_us = self.clock.now_us();
+            let Some(level) = lanes.level(lane_at, word, now_us) else { return };
+            if lane.rate.meter.rule == Rule::Window && level.start_us != start_us {
+                return;
+            }
+            let word_after = lane.rate.pack(lane.rate.meter.refund(level, units), now_us);
+            if line.replace(slot, word, word_after).is_ok() {
+                shard.mark(key, place);
+                return;
+            }
+        }
+    }
+}
+
+pub(crate) fn page_and_slot(lane: usize) -> (u8, usize) {
+    (u8::try_from(lane / SLOTS).unwrap_or(u8::MAX), lane % SLOTS)
+}
+
+#[inline]
+pub(crate) fn line_key(id: u128, lane: usize) -> (LineKey, usize) {
+    let (page, slot) = page_and_slot(lane);
+    (LineKey { id, page }, slot)
+}

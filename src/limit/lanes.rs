@@ -1,0 +1,241 @@
+//! Lanes: the endpoints in memory, changed live.
+//!
+//! Each change of a rate gives it a new generation, which its words bear. Whoever meets a word of
+//! another generation converts it first; a walk of the table converts those that nobody meets.
+//! Whoever holds the lanes may take a shard's lock, never the other way round.
+//!
+//! # Invariants
+//!
+//! - **Q6** A change of policy gives nobody a token: words keep their spent share, each converted
+//!   once, by whoever meets it first.
+
+use std::{
+    collections::VecDeque,
+    sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard, atomic::Ordering},
+};
+
+use crate::limit::{
+    core::{Core, line_key, page_and_slot},
+    decision::Quota,
+    here::Here,
+    lines::{Found, Line, MOVED_WORD, SLOTS},
+    meter::{Level, Meter},
+    policy::Policy,
+    table::SHARDS,
+    word::{Interval, Rate},
+};
+
+/// An endpoint in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Lane {
+    pub(crate) quota: &'static Quota,
+    pub(crate) rate: Rate,
+    /// What one check costs, in tokens and in units.
+    pub(crate) cost: u64,
+    pub(crate) units: u64,
+    /// The policy's version in the store.
+    pub(crate) version: i64,
+    /// Since when the rate is in force.
+    pub(crate) since_us: i64,
+}
+
+/// The lanes, and the rates that some words may still be under.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    pub(crate) list: Vec<Lane>,
+    past: Vec<VecDeque<Rate>>,
+}
+
+/// The most lanes: 256 pages of five.
+const LANES_MAX: usize = 256 * SLOTS;
+
+/// Rates of the past to remember: those of words that a sleeping thread may yet write.
+const PAST_MAX: usize = 12;
+
+/// What a lane is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct NewLane {
+    pub(crate) meter: Meter,
+    pub(crate) quota: &'static Quota,
+    pub(crate) cost: u64,
+    pub(crate) version: i64,
+}
+
+impl NewLane {
+    /// Of a policy, which cannot be one that does not count.
+    pub(crate) fn of(policy: &Policy) -> Option<Self> {
+        Some(Self {
+            meter: Meter::of(policy)?,
+            quota: policy.quota(),
+            cost: policy.cost.unsigned_abs(),
+            version: policy.version,
+        })
+    }
+}
+
+impl Lanes {
+    fn past_rate(&self, lane: usize, word: u64) -> Option<&Rate> {
+        self.past.get(lane)?.iter().find(|rate| !rate.is_foreign(word))
+    }
+
+    /// Brings a line's word to the lane's generation.
+    fn convert(&self, line: &Line, lane: usize, slot: usize) {
+        let Some(Lane { rate, since_us, .. }) = self.list.get(lane) else { return };
+        let mut word = line.word(slot);
+        while word != MOVED_WORD && rate.is_foreign(word) {
+            let new = match self.past_rate(lane, word) {
+                Some(old) => rate.carry(old, word, *since_us),
+                // Older than anything remembered: nobody gets a token from that.
+                None => rate.pack(Level { used: rate.meter.full, start_us: *since_us }, *since_us),
+            };
+            match line.replace(slot, word, new) {
+                Ok(()) => return,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// What a word of a lane says, whatever generation it is of.
+    pub(crate) fn level(&self, lane: usize, word: u64, now_us: i64) -> Option<Level> {
+        let known = self.list.get(lane)?;
+        if !known.rate.is_foreign(word) {
+            return Some(known.rate.level(word, now_us));
+        }
+        let full = Level { used: known.rate.meter.full, start_us: now_us };
+        let Some(old) = self.past_rate(lane, word) else { return Some(full) };
+        let word = known.rate.carry(old, word, known.since_us);
+        Some(known.rate.level(word, now_us))
+    }
+}
+
+impl Core {
+    pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, Lanes> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lanes_mut(&self) -> RwLockWriteGuard<'_, Lanes> {
+        self.lanes.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` with the time and a function that knows which words are full buckets.
+    pub(crate) fn with_judge<T>(
+        &self,
+        work: impl FnOnce(i64, &dyn Fn(u8, usize, u64) -> bool) -> T,
+    ) -> T {
+        let now_us = self.clock.now_us();
+        let lanes = self.lanes();
+        let is_full = |page: u8, slot: usize, word: u64| {
+            let at = usize::from(page) * SLOTS + slot;
+            lanes.level(at, word, now_us).is_none_or(|level| level.used == 0)
+        };
+        work(now_us, &is_full)
+    }
+
+    /// Adds a lane, or changes the one of that name; answers its number. `None`: there are as many as a
+    /// line's page has numbers for.
+    pub(crate) fn set_lane(&self, new: NewLane) -> Option<usize> {
+        let now_us = self.clock.now_us();
+        let mut lanes = self.lanes_mut();
+        let NewLane { meter, quota, cost, version } = new;
+        let Some(at) = lanes.list.iter().position(|lane| lane.quota.name == quota.name) else {
+            if lanes.list.len() >= LANES_MAX {
+                return None;
+            }
+            let rate = Rate::new(meter, 0, now_us);
+            let since_us = now_us;
+            let units = cost.saturating_mul(meter.unit);
+            let lane = Lane { quota, rate, cost, units, version, since_us };
+            lanes.list.push(lane);
+            lanes.past.push(VecDeque::new());
+            self.version.fetch_add(1, Ordering::Release);
+            return Some(lanes.list.len() - 1);
+        };
+        let known = &lanes.list[at];
+        if known.version > version {
+            return Some(at);
+        }
+        let is_same = std::ptr::eq(known.quota, quota);
+        let lane = &mut lanes.list[at];
+        (lane.cost, lane.version) = (cost, version);
+        lane.units = cost.saturating_mul(meter.unit);
+        if !is_same {
+            let before = lane.rate;
+            lane.rate = Rate::new(meter, before.generation + 1, now_us);
+            (lane.quota, lane.since_us) = (quota, now_us);
+            lanes.past[at].push_front(before);
+            lanes.past[at].truncate(PAST_MAX);
+        }
+        self.version.fetch_add(1, Ordering::Release);
+        drop(lanes);
+        if !is_same {
+            self.convert_all(at);
+        }
+        Some(at)
+    }
+
+    /// Gives the lane's words another base, unless somebody just did.
+    #[cold]
+    pub(super) fn rebase(&self, lane: usize) {
+        let found = {
+            let lanes = self.lanes();
+            let lane = &lanes.list[lane];
+            let time = Interval::exactly(self.clock.now_us());
+            (!lane.rate.covers(time)).then(|| lane.rate)
+        };
+        let Some(before) = found else { return };
+        let now_us = self.clock.now_us();
+        {
+            let mut lanes = self.lanes_mut();
+            if lanes.list[lane].rate.generation != before.generation {
+                return;
+            }
+            lanes.list[lane].rate = Rate::new(before.meter, before.generation + 1, now_us);
+            lanes.list[lane].since_us = now_us;
+            lanes.past[lane].push_front(before);
+            lanes.past[lane].truncate(PAST_MAX);
+            self.version.fetch_add(1, Ordering::Release);
+        }
+        self.convert_all(lane);
+    }
+
+    /// Long before a lane's time runs out of its words, and off the checks' path.
+    pub(crate) fn rebase_if_needed(&self, lane: usize) {
+        let covers = {
+            let lanes = self.lanes();
+            let Some(lane) = lanes.list.get(lane) else { return };
+            lane.rate.covers(Interval::exactly(self.clock.now_us()))
+        };
+        if !covers {
+            self.rebase(lane);
+        }
+    }
+
+    /// Walks the table, so that no word is ever more than one change behind (**Q6**).
+    fn convert_all(&self, lane: usize) {
+        let (page, slot) = page_and_slot(lane);
+        for shard in 0..SHARDS {
+            let lanes = self.lanes();
+            let shard = self.table.shard(shard);
+            for (at, content) in shard.array().contents() {
+                if content.key.page == page {
+                    lanes.convert(shard.array().at(at), lane, slot);
+                }
+            }
+        }
+    }
+
+    /// Converts one word that a check met.
+    pub(super) fn convert(&self, here: &mut Here, lane: usize, id: u128) {
+        let (key, slot) = line_key(id, lane);
+        let (shard_at, place) = self.table.place(key);
+        {
+            let lanes = self.lanes();
+            let shard = self.table.shard(shard_at);
+            if let Found::Line(line, ..) = shard.array().find(key, place) {
+                lanes.convert(line, lane, slot);
+            }
+        }
+        here.arrays[shard_at] = self.table.array(shard_at);
+        here.renew(self);
+    }
+}

@@ -1,0 +1,207 @@
+//! One word a bucket: a level laid out in 60 bits, and the generation of the policy it is under.
+//!
+//! | policy | the 60 bits |
+//! |---|---|
+//! | token bucket | when it is full again, in parts of a microsecond since the rate's base |
+//! | window | when it began since the base (epoch windows: in periods), then what was spent |
+//!
+//! The base moves: before time runs out of the bits, the rate gets a new generation with a later
+//! base, and words are carried over when they are next met, exactly as after a change of policy.
+
+use crate::limit::{
+    meter::{Level, Meter, State, WORD_BITS},
+    policy::{Align, Rule},
+};
+
+/// Generations before the number repeats. No word outlives two changes: each change walks the table.
+pub(crate) const GENERATIONS: u64 = 16;
+
+/// A moment that is known to lie between two readings; equal when the clock is precise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interval {
+    pub(crate) low_us: i64,
+    pub(crate) high_us: i64,
+}
+
+impl Interval {
+    pub(crate) fn exactly(now_us: i64) -> Self {
+        Self { low_us: now_us, high_us: now_us }
+    }
+}
+
+/// A meter with the layout of its words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    pub(crate) meter: Meter,
+    pub(crate) generation: u64,
+    base_us: i64,
+    /// The moments that words can be counted at: from, until.
+    pub(crate) from_us: i64,
+    pub(crate) until_us: i64,
+}
+
+/// What came of spending on a word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spent {
+    /// The word to put in its place, and the level that it says.
+    Yes(u64, Level),
+    /// The level, and how many microseconds to wait.
+    No(Level, u64),
+    /// The clock is too coarse to tell.
+    Unclear,
+}
+
+impl Rate {
+    /// Lays words out around `now_us`.
+    pub(crate) fn new(meter: Meter, generation: u64, now_us: i64) -> Self {
+        let generation = generation % GENERATIONS;
+        let room = (1_u64 << WORD_BITS) - 2;
+        let years = 1_i64 << 57;
+        let (base_us, from_us, until_us) = match meter.rule {
+            Rule::Greedy => {
+                let span = ((room - meter.full) / meter.parts).cast_signed().min(years);
+                let base = now_us.saturating_sub(span / 4);
+                (base, base, base.saturating_add(span))
+            }
+            Rule::Window => {
+                let tick = tick(&meter);
+                let ticks = room >> meter.used_bits();
+                let span = tick.saturating_mul(ticks.cast_signed()).min(years);
+                let base = now_us.saturating_sub(2 * meter.period_us);
+                let base = base - base.rem_euclid(tick);
+                // A window in force began at most a period before, and at most a period after now.
+                let from = base.saturating_add(meter.period_us);
+                (base, from, base.saturating_add(span - meter.period_us))
+            }
+        };
+        Self { meter, generation, base_us, from_us, until_us }
+    }
+
+    /// Whether words can be counted at that moment; otherwise the rate needs another base.
+    #[inline]
+    pub(crate) fn covers(&self, time: Interval) -> bool {
+        self.from_us <= time.low_us && time.high_us < self.until_us
+    }
+
+    /// Whether this word is under another generation.
+    #[inline]
+    pub(crate) fn is_foreign(&self, word: u64) -> bool {
+        word & (GENERATIONS - 1) != self.generation && word != 0
+    }
+
+    /// Spends on a word of this generation.
+    #[inline]
+    pub(crate) fn spend(&self, word: u64, time: Interval, units: u64) -> Spent {
+        match self.meter.rule {
+            Rule::Greedy => self.spend_greedy(word, time, units),
+            Rule::Window => self.spend_window(word, time, units),
+        }
+    }
+
+    /// Charges from the later end and tests at the earlier one, which can only err against the
+    /// caller; where that would refuse, the clock is read again.
+    #[inline]
+    fn spend_greedy(&self, word: u64, time: Interval, units: u64) -> Spent {
+        // Nothing wraps: the rate covers both.
+        let parts = |us: i64| us.wrapping_sub(self.base_us).cast_unsigned() * self.meter.parts;
+        let (low, high) = (parts(time.low_us), parts(time.high_us));
+        let full = self.meter.full;
+        // A mark beyond an empty bucket's was written by a clock that ran ahead.
+        let mark = (word >> (64 - WORD_BITS)).clamp(high, high + full);
+        let used = mark + units - low;
+        let level = |used| Level { used, start_us: time.low_us };
+        if used <= full {
+            return Spent::Yes(self.word(mark + units), level(used));
+        }
+        if low != high {
+            return Spent::Unclear;
+        }
+        Spent::No(level(mark - low), (used - full).div_ceil(self.meter.parts))
+    }
+
+    fn spend_window(&self, word: u64, time: Interval, units: u64) -> Spent {
+        let level = self.level(word, time.high_us);
+        if time.low_us != time.high_us && self.level(word, time.low_us) != level {
+            return Spent::Unclear;
+        }
+        match self.meter.spend(level, time.high_us, units) {
+            Ok(level) => Spent::Yes(self.pack(level, time.high_us), level),
+            Err(_) if time.low_us != time.high_us => Spent::Unclear,
+            Err(wait_us) => Spent::No(level, wait_us),
+        }
+    }
+
+    /// What a word of this generation says.
+    pub(crate) fn level(&self, word: u64, now_us: i64) -> Level {
+        let value = word >> (64 - WORD_BITS);
+        match self.meter.rule {
+            Rule::Greedy => {
+                let used = value.saturating_sub(self.parts(now_us)).min(self.meter.full);
+                Level { used, start_us: now_us }
+            }
+            Rule::Window => {
+                let used = value & ((1 << self.meter.used_bits()) - 1);
+                let since = (value >> self.meter.used_bits()).cast_signed();
+                let start = self.base_us.saturating_add(since.saturating_mul(tick(&self.meter)));
+                self.meter.window(start, used.min(self.meter.full), now_us)
+            }
+        }
+    }
+
+    /// The word of a level.
+    pub(crate) fn pack(&self, level: Level, now_us: i64) -> u64 {
+        if level.used == 0 {
+            return 0;
+        }
+        match self.meter.rule {
+            Rule::Greedy => self.word(self.parts(now_us).saturating_add(level.used)),
+            Rule::Window => {
+                let since = (level.start_us - self.base_us).div_euclid(tick(&self.meter));
+                let since = u64::try_from(since).unwrap_or_default();
+                self.word((since << self.meter.used_bits()) | level.used)
+            }
+        }
+    }
+
+    /// A word of `old` under this rate, which replaced it at `at_us`.
+    pub(crate) fn carry(&self, old: &Self, word: u64, at_us: i64) -> u64 {
+        if old.meter == self.meter {
+            return self.pack(old.level(word, at_us), at_us);
+        }
+        let state = old.meter.state(old.level(word, at_us), at_us);
+        let carried = self.meter.carry(&old.meter, state, at_us);
+        self.pack(self.meter.level(carried, at_us), at_us)
+    }
+
+    /// What a row keeps of a word; the row's clock is `ahead_us` behind the table's.
+    pub(crate) fn unload(&self, word: u64, now_us: i64, ahead_us: i64) -> Option<State> {
+        let Level { used, start_us } = self.level(word, now_us);
+        let level = Level { used, start_us: start_us - ahead_us };
+        (used > 0).then(|| self.meter.state(level, now_us - ahead_us))
+    }
+
+    /// The word of what a row kept.
+    pub(crate) fn load(&self, state: State, now_us: i64, ahead_us: i64) -> u64 {
+        let Level { used, start_us } = self.meter.level(state, now_us - ahead_us);
+        self.pack(Level { used, start_us: start_us + ahead_us }, now_us)
+    }
+
+    #[inline]
+    fn parts(&self, now_us: i64) -> u64 {
+        let since = now_us.saturating_sub(self.base_us).max(0).cast_unsigned();
+        since.saturating_mul(self.meter.parts)
+    }
+
+    #[inline]
+    fn word(&self, value: u64) -> u64 {
+        (value << (64 - WORD_BITS)) | self.generation
+    }
+}
+
+/// In what a window's beginning is counted.
+fn tick(meter: &Meter) -> i64 {
+    match meter.align {
+        Align::Epoch => meter.period_us,
+        Align::First => 1,
+    }
+}
