@@ -6,7 +6,7 @@
 use crate::{
     AccountId, Actor, AuditEntry, FinalMile, Timestamp, audit,
     ledger::Account,
-    limit::{Configure, Freeze, Policy, checked_reason},
+    limit::{Configure, EndpointFigures, Freeze, Policy, Reset, Subject, TopUser, checked_reason},
     storage::Pending,
 };
 
@@ -66,16 +66,75 @@ impl Admin {
         match checked_reason(reason) {
             Ok(reason) => {
                 let command = Freeze { account: account.clone(), actor, reason, until };
-                self.fm.ask(service, Some(account), command)
+                self.fm.ask_then(service, Some(account), command, |live, account| {
+                    if let Ok(account) = account {
+                        live.obey(account);
+                    }
+                })
             }
             Err(refusal) => self.fm.refuse(service, Some(&account), refusal),
         }
     }
 
-    /// Sets an endpoint's limit, live. What was spent stays spent while the rule stays the same; a
-    /// change between a token bucket and a window, or of a window's length, starts buckets afresh.
+    /// Sets an endpoint's limit, live: in this instance at once, in others within a second. What was
+    /// spent keeps its share: a bucket that was half empty is half empty under the new limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Conflict`](crate::Refusal::Conflict) when the endpoint's buckets live elsewhere:
+    /// an endpoint has one home for good.
     pub fn configure(&self, policy: Policy) -> Pending<Policy> {
-        self.fm.ask("configure-limit", None, Configure { policy, actor: self.actor.clone() })
+        let command = Configure { policy, actor: self.actor.clone() };
+        self.fm.ask_then("configure-limit", None, command, |live, policy| {
+            if let Ok(policy) = policy {
+                live.follow_policy(policy);
+            }
+        })
+    }
+
+    /// Gives an account back what it has spent at every endpoint, after a false alarm: in this
+    /// instance at once, in others within a second. Answers how many buckets were stored. A frozen
+    /// account stays frozen.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::freeze`], and what the store says.
+    pub fn reset_limits(&self, account: &AccountId, reason: &str) -> Pending<u64> {
+        let service = "reset-limits";
+        let reason = match checked_reason(reason) {
+            Ok(reason) => reason,
+            Err(refusal) => return self.fm.refuse(service, Some(account), refusal),
+        };
+        let endpoints = match self.fm.limiter().policies().wait() {
+            Ok(page) => page.rows.into_iter().map(|policy| policy.endpoint().clone()).collect(),
+            Err(error) => return Pending::ready(Err(error)),
+        };
+        let (account, actor) = (account.clone(), self.actor.clone());
+        let command = Reset { account: account.clone(), endpoints, actor, reason };
+        self.fm.ask_then(service, Some(account.clone()), command, move |live, _| {
+            live.reset(Subject::Account(&account));
+        })
+    }
+
+    /// The last hour of every endpoint, by name, of all instances: what the view
+    /// `v_rate_limit_dashboard` shows. Counters reach the store within five seconds, or with
+    /// [`Limiter::flush`](crate::limit::Limiter::flush). Reads the rows of that hour.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub fn limit_dashboard(&self) -> Result<Vec<EndpointFigures>, crate::Error> {
+        self.fm.limiter().dashboard().map_err(FinalMile::fault("limit-dashboard", None))
+    }
+
+    /// The 100 busiest keys of the last hour, the busiest first: what the view
+    /// `v_rate_limit_top_users` shows.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub fn top_users(&self) -> Result<Vec<TopUser>, crate::Error> {
+        self.fm.limiter().top_users().map_err(FinalMile::fault("top-users", None))
     }
 
     /// What was done to an item (`account:ada`, `endpoint:search`), oldest first, its chain

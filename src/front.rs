@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     AccountId, Actor, Admin, Error, Refusal, SystemWorld, World,
     ledger::Ledger,
-    limit::{Limiter, Seed, policy},
+    limit::{LimitOptions, Limiter, Seed, keeper::Keeper, live::Live, policy},
     schema,
     storage::{Backend, Command, Pending, Store, StoreError},
     upload::Uploads,
@@ -33,6 +33,8 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct FinalMile {
+    // Dropped first: it writes what is only in memory.
+    keeper: Arc<Keeper>,
     store: Store,
 }
 
@@ -40,6 +42,7 @@ pub struct FinalMile {
 pub struct Builder {
     backend: Box<dyn Backend>,
     world: Arc<dyn World>,
+    limits: LimitOptions,
 }
 
 impl FinalMile {
@@ -47,7 +50,8 @@ impl FinalMile {
     /// `Memory::new()`, or an engine of the host's own.
     #[must_use]
     pub fn builder(backend: impl Backend) -> Builder {
-        Builder { backend: Box::new(backend), world: Arc::new(SystemWorld) }
+        let (backend, world) = (Box::new(backend), Arc::new(SystemWorld));
+        Builder { backend, world, limits: LimitOptions::default() }
     }
 
     /// Who owns how many credits.
@@ -80,6 +84,10 @@ impl FinalMile {
         &self.store
     }
 
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
     /// Finishes what was accepted and lets go of every file lock: for an iOS app that is about to be
     /// suspended. Until [`FinalMile::resume`], everything is answered with
     /// [`StoreError::Closed`].
@@ -88,6 +96,8 @@ impl FinalMile {
     ///
     /// Whatever hinders it; the handle then stays in use.
     pub fn suspend(&self) -> Result<(), Error> {
+        // What cannot be written now stays in memory.
+        drop(self.keeper.flush_if_used());
         self.store.suspend().map_err(Self::fault("suspend", None))
     }
 
@@ -111,9 +121,29 @@ impl FinalMile {
         C: Command<Out = Result<T, Refusal>>,
         T: Send + 'static,
     {
+        self.ask_then(service, user, command, |_, _| {})
+    }
+
+    /// The same; `then` lets the limits in memory see the answer before the caller does.
+    pub(crate) fn ask_then<C, T>(
+        &self,
+        service: &'static str,
+        user: Option<AccountId>,
+        command: C,
+        then: impl FnOnce(&Live, Result<&T, &Refusal>) + Send + 'static,
+    ) -> Pending<T>
+    where
+        C: Command<Out = Result<T, Refusal>>,
+        T: Send + 'static,
+    {
         // Whoever leads the batch converts the answer, and stands in a span of his own.
         let span = tracing::Span::current();
+        // An answer must not keep the store open that it comes from.
+        let live = self.keeper.weak();
         self.store.submit_with(command, move |answer| {
+            if let (Ok(answer), Some(live)) = (&answer, live.upgrade()) {
+                then(&live, answer.as_ref());
+            }
             let answer = match answer {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(refusal)) => Error::from(refusal),
@@ -157,6 +187,12 @@ impl Builder {
         Self { world, ..self }
     }
 
+    /// With other options of the limiter.
+    #[must_use]
+    pub fn limits(self, limits: LimitOptions) -> Self {
+        Self { limits, ..self }
+    }
+
     /// Opens the database and brings its schema up to date. A new one starts with the documents'
     /// limits.
     ///
@@ -165,9 +201,11 @@ impl Builder {
     /// [`StoreError::Corrupt`] for a file that is no database, [`StoreError::Schema`] for one of a
     /// newer version, and whatever hinders the connection.
     pub fn open(self) -> Result<FinalMile, Error> {
+        let world = self.world.clone();
         let opened = Store::open(self.backend, self.world, &[schema::CORE]).and_then(|store| {
             store.submit(Seed(policy::defaults())).wait()?;
-            Ok(FinalMile { store })
+            let keeper = Keeper::new(store.clone(), world, self.limits);
+            Ok(FinalMile { keeper: Arc::new(keeper), store })
         });
         opened.map_err(FinalMile::fault("open", None))
     }

@@ -8,7 +8,7 @@
 
 use crate::{
     AccountId, Credits, Refusal, Timestamp, TransferId, record,
-    storage::{Rows, text_enum},
+    storage::{Only, Rows, text_enum},
 };
 
 /// Who owns how much.
@@ -43,7 +43,7 @@ record! {
     ),
     version: version,
     shard: id,
-    indexes: [],
+    indexes: [("fm_account_frozen", (frozen_at), Only::Present("frozen_at"))],
 }
 
 text_enum! {

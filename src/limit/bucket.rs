@@ -9,10 +9,11 @@ use crate::{
     EndpointName, Timestamp,
     limit::{
         decision::{Decision, Quota, Reason},
-        meter::{Meter, State},
-        policy::Policy,
+        meter::State,
+        policy::{Policy, Rule},
     },
     record,
+    storage::Only,
 };
 
 /// What is kept of one key at one endpoint. A full bucket needs no row.
@@ -20,6 +21,8 @@ use crate::{
 pub(crate) struct Bucket {
     pub(crate) key: String,
     pub(crate) endpoint: EndpointName,
+    /// How long it is kept depends on it.
+    pub(crate) rule: Rule,
     pub(crate) mark: i64,
     pub(crate) rest: i64,
     /// The version of the policy that gives mark and rest their meaning.
@@ -31,9 +34,12 @@ pub(crate) struct Bucket {
 record! {
     Bucket: "fm_bucket",
     key: (key: String, endpoint: EndpointName),
-    columns: (mark, rest, version, touched_at),
+    columns: (rule, mark, rest, version, touched_at),
     shard: key,
-    indexes: [("fm_bucket_idle", (touched_at))],
+    indexes: [
+        ("fm_bucket_idle", (touched_at), Only::Equals("rule", "greedy")),
+        ("fm_window_idle", (touched_at), Only::Equals("rule", "window")),
+    ],
 }
 
 /// A bucket on its own, in memory.
@@ -101,7 +107,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limit::policy::Align;
+    use crate::limit::{
+        meter::{Level, Meter},
+        policy::Align,
+    };
 
     fn policy(tokens: u32, period_s: u64, burst: u32) -> Policy {
         let name = "search".parse().unwrap();
@@ -206,6 +215,4 @@ mod tests {
         assert_eq!(hour.level(carried, at).used, 25);
         assert_eq!(old.level(old.carry(&hour, carried, at), at).used, old.full / 2);
     }
-
-    use crate::limit::meter::Level;
 }

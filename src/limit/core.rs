@@ -16,7 +16,7 @@ use crate::{
         here::Here,
         lanes::Lanes,
         lines::{FROZEN, Found, Line, LineKey, MOVED_WORD, SLOTS},
-        meter::Level,
+        meter::{Level, Meter, State},
         policy::Rule,
         table::{AtCapacity, FULL_US, Newcomer, Table},
         word::{Interval, Spent},
@@ -184,8 +184,9 @@ impl Core {
         }
     }
 
+    /// Lets the next flush see a key's line.
     #[cold]
-    fn mark(&self, key: LineKey) {
+    pub(crate) fn mark(&self, key: LineKey) {
         let (shard, place) = self.table.place(key);
         self.table.shard(shard).mark(key, place);
     }
@@ -279,28 +280,56 @@ impl Core {
         }
     }
 
-    /// Gives back what `times` checks cost, if the window in which it was spent is still in force.
-    pub(crate) fn refund(&self, id: u128, lane_at: usize, tokens: u64, start_us: i64) {
-        let (key, slot) = line_key(id, lane_at);
-        let (shard, place) = self.table.place(key);
+    /// Gives tokens back, if the window in which they were spent is still in force.
+    pub(crate) fn refund(&self, id: u128, lane: usize, tokens: u64, start_us: i64) {
+        self.change(id, lane, |meter, level| {
+            let is_over = meter.rule == Rule::Window && level.start_us != start_us;
+            let units = tokens.saturating_mul(meter.unit);
+            (!is_over).then(|| meter.refund(level, units))
+        });
+    }
+
+    /// Gives everything back.
+    pub(crate) fn clear(&self, id: u128, lane: usize) {
+        self.change(id, lane, |_, level| Some(Level { used: 0, ..level }));
+    }
+
+    /// Takes in a bucket as a row kept it; `false`: there is no room.
+    pub(crate) fn load(&self, lane_at: usize, caller: &Caller<'_>, state: State) -> bool {
+        let (key, _) = line_key(caller.id, lane_at);
+        let is_frozen = || (caller.is_frozen)(caller.id);
+        let new = Newcomer { key, name: caller.name, is_frozen: &is_frozen };
+        let admitted = self.with_judge(|now_us, is_full| self.table.admit(&new, now_us, is_full));
+        if admitted.is_err() {
+            return false;
+        }
+        let (now_us, ahead_us) = (self.clock.now_us(), self.clock.ahead_us());
+        self.change(caller.id, lane_at, |meter, level| {
+            let stored = meter.level_ahead(state, now_us, ahead_us);
+            // The later window, or the emptier bucket.
+            let is_later = (stored.start_us, stored.used) > (level.start_us, level.used);
+            let is_emptier = stored.used > level.used;
+            (if meter.rule == Rule::Window { is_later } else { is_emptier }).then_some(stored)
+        });
+        true
+    }
+
+    /// Changes a known caller's level, and lets the next flush see it.
+    fn change(&self, id: u128, lane_at: usize, change: impl Fn(&Meter, Level) -> Option<Level>) {
         self.rebase_if_needed(lane_at);
         let lanes = self.lanes();
         let Some(lane) = lanes.list.get(lane_at) else { return };
+        let (key, slot) = line_key(id, lane_at);
+        let (shard, place) = self.table.place(key);
         let mut shard = self.table.shard(shard);
         let array = shard.array().clone();
         let Found::Line(line, ..) = array.find(key, place) else { return };
-        let units = tokens.saturating_mul(lane.rate.meter.unit);
         loop {
-            let word = line.word(slot);
-            let now_us = self.clock.now_us();
+            let (word, now_us) = (line.word(slot), self.clock.now_us());
             let Some(level) = lanes.level(lane_at, word, now_us) else { return };
-            if lane.rate.meter.rule == Rule::Window && level.start_us != start_us {
-                return;
-            }
-            let word_after = lane.rate.pack(lane.rate.meter.refund(level, units), now_us);
-            if line.replace(slot, word, word_after).is_ok() {
-                shard.mark(key, place);
-                return;
+            let Some(level) = change(&lane.rate.meter, level) else { return };
+            if line.replace(slot, word, lane.rate.pack(level, now_us)).is_ok() {
+                return shard.mark(key, place);
             }
         }
     }

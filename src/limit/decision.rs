@@ -213,6 +213,11 @@ impl Decision {
         }
     }
 
+    /// When the window began that was spent of.
+    pub(crate) fn window_start_us(&self) -> i64 {
+        self.level.start_us
+    }
+
     /// As a refusal, for whoever holds this key.
     pub(crate) fn refusal(&self, key: &str) -> Option<Refusal> {
         self.reason?;

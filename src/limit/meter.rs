@@ -122,6 +122,18 @@ impl Meter {
         }
     }
 
+    /// The same by a clock that is so far ahead of the one that the state was kept by.
+    pub(crate) fn level_ahead(&self, state: State, now_us: i64, ahead_us: i64) -> Level {
+        let Level { used, start_us } = self.level(state, now_us - ahead_us);
+        Level { used, start_us: start_us + ahead_us }
+    }
+
+    /// What to keep of a level, by that other clock; `None`: the bucket is full.
+    pub(crate) fn state_behind(&self, level: Level, now_us: i64, ahead_us: i64) -> Option<State> {
+        let behind = Level { start_us: level.start_us - ahead_us, ..level };
+        (level.used > 0).then(|| self.state(behind, now_us - ahead_us))
+    }
+
     /// The window in force at a time, if the last one began at `start_us`. A clock that stepped back
     /// over a boundary finds a window ahead of it, which stays in force; one that stepped back
     /// further takes what was spent along, so nothing is granted twice (**B4**).

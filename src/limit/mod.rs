@@ -1,13 +1,18 @@
-//! Limits: may this key act now?
+//! Limits: may this key act now, and if not, why and when again?
 //!
 //! Every request asks first. Endpoints are configured in the store and changed live; a frozen
-//! account is refused by the same check.
+//! account is refused by the same check. An endpoint's buckets have one home: in memory, where a
+//! check takes nanoseconds and what is spent is written behind ([`Limiter::check`]), or in the
+//! store, where commands take the token with the rows that it pays for ([`Limiter::take`]).
 //!
 //! | promise | |
 //! |---|---|
 //! | B1 | a policy cannot overflow: [`Policy`] |
 //! | B2 to B5 | a bucket is exact, never over-admits and never starves: [`Decision`] |
 //! | B6 | a frozen account is refused: [`Admin::freeze`](crate::Admin::freeze) |
+//! | B7, B8 | a crash gives back at most a second's spending, and instances never undo each other |
+//!
+//! Without a store, [`Keyed`] is a limiter of many keys and [`TokenBucket`] one of a single key.
 
 mod bucket;
 pub(crate) mod change;
@@ -15,92 +20,50 @@ mod configure;
 mod core;
 mod counts;
 mod decision;
+mod flush;
 mod freeze;
 mod here;
+mod hold;
+mod journal;
+pub(crate) mod keeper;
 mod keyed;
 mod lanes;
+mod limiter;
 mod lines;
+pub(crate) mod live;
 mod meter;
+mod options;
 pub(crate) mod policy;
+mod read;
+mod reset;
+pub(crate) mod rows;
+mod subject;
 mod sync;
 mod table;
 pub(crate) mod take;
+mod top;
+#[cfg(feature = "tower")]
+mod tower;
 mod word;
 
-pub use crate::time::Precision;
-use crate::{
-    AccountId, EndpointName, Error, FinalMile, Refusal,
-    storage::{Page, Pending, Scan},
+#[cfg(feature = "tower")]
+pub use self::tower::{};
+pub(crate) use self::{
+    bucket::Bucket,
+    configure::{Configure, Seed},
+    freeze::{Freeze, checked_reason},
+    reset::Reset,
 };
-pub(crate) use bucket::Bucket;
-pub use bucket::TokenBucket;
-pub(crate) use configure::{Configure, Seed};
-pub use decision::{Decision, Reason};
-pub(crate) use freeze::{Freeze, checked_reason};
-pub use keyed::Keyed;
-pub use policy::{Align, Home, Policy, Rule};
-use take::Take;
-
-/// A configured endpoint, found once and kept.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Endpoint {
-    name: EndpointName,
-}
-
-/// The limiter of a [`FinalMile`].
-#[derive(Clone, Debug)]
-pub struct Limiter {
-    fm: FinalMile,
-}
-
-impl Limiter {
-    pub(crate) fn new(fm: FinalMile) -> Self {
-        Self { fm }
-    }
-
-    /// Finds an endpoint.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::EndpointUnknown`] when none of that name is configured.
-    pub fn endpoint(&self, name: &str) -> Result<Endpoint, Error> {
-        let name = EndpointName::new(name)?;
-        let found: Pending<Option<Policy>> =
-            self.fm.store().get_in(&name, FinalMile::fault("endpoint", None));
-        match found.wait()? {
-            Some(_) => Ok(Endpoint { name }),
-            None => {
-                let error = Error::from(Refusal::EndpointUnknown { endpoint: name });
-                error.log("endpoint", None);
-                Err(error)
-            }
-        }
-    }
-
-    /// Spends a token of this account at this endpoint; answers how many are left, `None` if the
-    /// endpoint is not limited now. Durable, and exact across instances.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::RateLimited`] with the time to wait, [`Refusal::AccountFrozen`].
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use finalmile::{AccountId, FinalMile, engines::Memory};
-    /// # let fm = FinalMile::builder(Memory::new()).open()?;
-    /// let search = fm.limiter().endpoint("search")?;
-    /// assert_eq!(fm.limiter().check(&search, &AccountId::new("ada")?).wait()?, Some(119));
-    /// # Ok::<(), finalmile::Error>(())
-    /// ```
-    pub fn check(&self, endpoint: &Endpoint, account: &AccountId) -> Pending<Decision> {
-        let (endpoint, account) = (endpoint.name.clone(), account.clone());
-        self.fm.ask("check-rate-limit", Some(account.clone()), Take { endpoint, account, times: 1 })
-    }
-
-    /// The configured endpoints, by name.
-    pub fn policies(&self) -> Pending<Page<Policy>> {
-        let scan = Scan::of::<Policy>().limit(1_000);
-        self.fm.store().scan_in(scan, FinalMile::fault("policies", None))
-    }
-}
+pub use self::{
+    bucket::TokenBucket,
+    decision::{Decision, Reason},
+    hold::Hold,
+    keyed::Keyed,
+    limiter::{Endpoint, Limiter},
+    options::{LimitOptions, LogMode},
+    policy::{Align, Home, Policy, Rule},
+    read::{EndpointFigures, TopUser},
+    rows::LogRow,
+    subject::Subject,
+};
+pub use crate::time::Precision;

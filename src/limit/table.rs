@@ -195,6 +195,15 @@ impl Table {
         shard.array = array;
     }
 
+    /// Sets or clears the flag of a key's line, if it has one.
+    pub(crate) fn set_frozen(&self, key: LineKey, is_frozen: bool) {
+        let (shard, place) = self.place(key);
+        let shard = self.shard(shard);
+        if let Found::Line(_, at, _) = shard.array.find(key, place) {
+            shard.array.set_frozen(at, is_frozen);
+        }
+    }
+
     /// Gives memory back: a shard whose lines are mostly idle is built anew. Costs a walk of it.
     pub(crate) fn tidy(&self, shard: usize, is_full: IsFull<'_>) {
         let mut shard = self.shard(shard);

@@ -7,7 +7,7 @@ use crate::{
         bucket::{Bucket, step},
         decision::Decision,
         meter::{Meter, State},
-        policy::{PastPolicy, Policy},
+        policy::{Home, PastPolicy, Policy},
     },
     storage::{Command, KeySet, Rows},
 };
@@ -52,7 +52,8 @@ pub(crate) fn take(
     if known.is_none_or(|known| (known.mark, known.rest) != (state.mark, state.rest)) {
         let (State { mark, rest }, version) = (state, policy.version);
         let (key, endpoint) = id;
-        rows.put(Bucket { key, endpoint, mark, rest, version, touched_at: now });
+        let rule = policy.rule;
+        rows.put(Bucket { key, endpoint, rule, mark, rest, version, touched_at: now });
     }
     match decision.refusal(key) {
         Some(refusal) => Err(refusal),
@@ -95,6 +96,11 @@ impl Command for Take {
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         if let Some(account) = rows.get::<Account>(&self.account) {
             account.refuse_frozen(now)?;
+        }
+        let home = rows.get::<Policy>(&self.endpoint).map(|policy| policy.home);
+        if home == Some(Home::Local) {
+            let why = "its buckets are in memory: check there";
+            return Err(Refusal::Invalid { field: "endpoint", why });
         }
         take(rows, &self.endpoint, self.account.as_str(), self.times, now)
     }

@@ -9,7 +9,7 @@
 //! base, and words are carried over when they are next met, exactly as after a change of policy.
 
 use crate::limit::{
-    meter::{Level, Meter, State, WORD_BITS},
+    meter::{Level, Meter, WORD_BITS},
     policy::{Align, Rule},
 };
 
@@ -171,19 +171,6 @@ impl Rate {
         let state = old.meter.state(old.level(word, at_us), at_us);
         let carried = self.meter.carry(&old.meter, state, at_us);
         self.pack(self.meter.level(carried, at_us), at_us)
-    }
-
-    /// What a row keeps of a word; the row's clock is `ahead_us` behind the table's.
-    pub(crate) fn unload(&self, word: u64, now_us: i64, ahead_us: i64) -> Option<State> {
-        let Level { used, start_us } = self.level(word, now_us);
-        let level = Level { used, start_us: start_us - ahead_us };
-        (used > 0).then(|| self.meter.state(level, now_us - ahead_us))
-    }
-
-    /// The word of what a row kept.
-    pub(crate) fn load(&self, state: State, now_us: i64, ahead_us: i64) -> u64 {
-        let Level { used, start_us } = self.meter.level(state, now_us - ahead_us);
-        self.pack(Level { used, start_us: start_us + ahead_us }, now_us)
     }
 
     #[inline]

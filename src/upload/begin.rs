@@ -90,7 +90,7 @@ impl Command for BeginUpload {
         }
         let account = existing(rows, &self.account)?;
         account.refuse_frozen(now)?;
-        take::take(rows, &self.endpoint, self.account.as_str(), 1, now)?;
+        let _taken = take::take(rows, &self.endpoint, self.account.as_str(), 1, now)?;
         let (id, until) = (reservation(self.id), now.after(UPLOAD_TTL));
         hold(rows, &account, id, credits_to_charge, until, now)?;
         rows.add(Upload {

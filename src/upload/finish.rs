@@ -105,7 +105,7 @@ impl Command for FinalizeUpload {
             // Nobody came in time, though no cleanup has said so yet. No token is spent on it.
             return Err(Refusal::UploadEnded { upload: self.upload, status: "expired" });
         }
-        take::take(rows, &self.endpoint, self.viewer.as_str(), 1, now)?;
+        let _taken = take::take(rows, &self.endpoint, self.viewer.as_str(), 1, now)?;
         rows.attempt(|rows| {
             let held = (self.viewer.clone(), reservation(self.upload));
             let (kind, transfer) = (EntryKind::Upload, self.transfer);

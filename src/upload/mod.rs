@@ -53,7 +53,16 @@ impl Uploads {
     ) -> Pending<Begun> {
         let id = UploadId::fresh(&**self.fm.store().world());
         match BeginUpload::new(account, size_bytes, key, id) {
-            Ok(command) => self.fm.ask("begin-upload", Some(account.clone()), command),
+            Ok(command) => {
+                let who = account.clone();
+                self.fm.keeper().start_for_figures();
+                self.fm.ask_then("begin-upload", Some(who.clone()), command, move |live, begun| {
+                    if begun.is_ok_and(|begun| begun.replayed) {
+                        return;
+                    }
+                    live.note_taken(&who, "begin-upload", begun.err());
+                })
+            }
             Err(refusal) => self.fm.refuse("begin-upload", Some(account), refusal),
         }
     }
@@ -74,7 +83,21 @@ impl Uploads {
         let world = &**self.fm.store().world();
         let (id, transfer) = (ShareId::fresh(world), TransferId::fresh(world));
         match FinalizeUpload::new(viewer, upload, share, id, transfer) {
-            Ok(command) => self.fm.ask("finalize-upload", Some(viewer.clone()), command),
+            Ok(command) => {
+                let who = viewer.clone();
+                self.fm.keeper().start_for_figures();
+                self.fm.ask_then(
+                    "finalize-upload",
+                    Some(who.clone()),
+                    command,
+                    move |live, done| {
+                        if done.is_ok_and(|done| done.replayed) {
+                            return;
+                        }
+                        live.note_taken(&who, "finalize-upload", done.err());
+                    },
+                )
+            }
             Err(refusal) => self.fm.refuse("finalize-upload", Some(viewer), refusal),
         }
     }

@@ -7,14 +7,18 @@ use super::{
     probe::{self, Child, Parent, act, add_child, child, count, remove_child},
 };
 use crate::{
-    AccountId, Actor, CORE, Credits, IdempotencyKey, PurchaseId, ReservationId, ShareId, Simulated,
-    Timestamp, TransferId, UploadId, World,
+    AccountId, Actor, CORE, Credits, EndpointName, IdempotencyKey, PurchaseId, ReservationId,
+    ShareId, Simulated, Timestamp, TransferId, UploadId, World,
     engines::Memory,
     ledger::{
         AddCredits, EntryKind, Money, Purchase, Reserve,
         reservation::{End, EndReservation},
     },
-    limit::{Configure, Freeze, Policy, Seed, policy, take::Take},
+    limit::{
+        Align, Bucket, Configure, Freeze, Home, Policy, Reset, Rule, Seed, policy,
+        rows::{FlushBuckets, FlushFigures, LogRow, Minute, TopKey},
+        take::Take,
+    },
     storage::{Command, Key, Scan, Store, StoreError, Value},
     upload::{
         AbandonUpload, BeginUpload, ContentId, FinalizeUpload, MediaType, NewShare, UploadEvent,
@@ -71,7 +75,7 @@ impl Script {
 
     /// Throws the next command and submits it.
     fn next(&mut self, store: &Store) -> Answer {
-        match self.dice(20) {
+        match self.dice(21) {
             0..3 => self.purchase(store),
             3..7 => self.begin(store),
             7..10 => self.finalize(store),
@@ -82,6 +86,7 @@ impl Script {
             14 => self.admin(store),
             15..18 => self.child(store),
             18 => submit(store, count(&[u8::try_from(self.dice(6)).unwrap()], 16)),
+            19 => self.flush(store),
             _ => self.pair(store),
         }
     }
@@ -156,9 +161,52 @@ impl Script {
     }
 
     fn take(&mut self, store: &Store) -> Answer {
-        let names = ["search", "user_auth", "feed", "nowhere"];
-        let endpoint = names[usize::try_from(self.dice(4)).unwrap()].parse().unwrap();
-        submit(store, Take { endpoint, account: self.account() })
+        let names = ["exact", "begin-upload", "exact", "search", "nowhere"];
+        let endpoint = names[usize::try_from(self.dice(5)).unwrap()].parse().unwrap();
+        let times = u32::try_from(self.dice(3)).unwrap() + 1;
+        submit(store, Take { endpoint, account: self.account(), times })
+    }
+
+    /// What an instance writes behind.
+    fn flush(&mut self, store: &Store) -> Answer {
+        let (key, at) = (self.account().to_string(), self.world.now());
+        let endpoint: EndpointName =
+            ["search", "feed", "exact"][usize::try_from(self.dice(3)).unwrap()].parse().unwrap();
+        let number = |sides| i64::try_from(self.dice(sides)).unwrap();
+        if self.dice(2) == 0 {
+            let (minute, slot) = (number(4), number(3));
+            let instance = [u8::try_from(self.dice(2)).unwrap(); 16];
+            let minutes = Minute {
+                minute,
+                endpoint: endpoint.clone(),
+                instance,
+                allowed: number(9),
+                refused: number(9),
+            };
+            let top = TopKey { slot, key: key.clone(), instance, requests: number(9), refused: 0 };
+            let log = LogRow {
+                key,
+                at,
+                id: instance,
+                endpoint,
+                is_allowed: minute > 1,
+                reason: String::new(),
+                tokens: 1,
+                remaining: (slot > 0).then_some(slot),
+            };
+            let (minutes, top, log) = (vec![minutes], vec![top], vec![log]);
+            return submit(store, FlushFigures { minutes, top, log });
+        }
+        let bucket = |_| Bucket {
+            key: key.clone(),
+            endpoint: endpoint.clone(),
+            rule: Rule::Greedy,
+            mark: at.micros() + number(60_000_000),
+            rest: 0,
+            version: number(4),
+            touched_at: at,
+        };
+        submit(store, FlushBuckets((0..1 + number(2)).map(bucket).collect()))
     }
 
     fn admin(&mut self, store: &Store) -> Answer {
@@ -167,12 +215,26 @@ impl Script {
         match self.dice(6) {
             0 => submit(store, Seed(policy::defaults())),
             1 => {
-                let name =
-                    ["begin-upload", "finalize-upload"][usize::try_from(self.dice(2)).unwrap()];
+                let names = ["begin-upload", "finalize-upload", "exact", "search"];
+                let name = names[usize::try_from(self.dice(4)).unwrap()];
                 let hour = Duration::from_secs(3_600);
                 let limit = u32::try_from(self.dice(4_000)).unwrap() + 200;
-                let policy = Policy::window(name.parse().unwrap(), limit, hour).unwrap();
-                submit(store, Configure { policy, actor })
+                let endpoint = || name.parse().unwrap();
+                let policy = match self.dice(3) {
+                    0 => Policy::greedy(endpoint(), limit, hour).unwrap(),
+                    1 => Policy::window(endpoint(), limit, hour).unwrap(),
+                    _ => {
+                        let window = Policy::window(endpoint(), limit, hour).unwrap();
+                        window.aligned(Align::First).unwrap()
+                    }
+                };
+                let home = if self.dice(9) == 0 { Home::Local } else { Home::Store };
+                submit(store, Configure { policy: policy.home(home), actor })
+            }
+            2 if self.dice(3) == 0 => {
+                let endpoints = vec!["exact".parse().unwrap(), "search".parse().unwrap()];
+                let reason = "a false alarm".to_owned();
+                submit(store, Reset { account: self.account(), endpoints, actor, reason })
             }
             n => {
                 let until = match n {

@@ -1,0 +1,313 @@
+//! Between memory and the store: what was spent is written behind, what changed is read.
+//!
+//! # Invariants
+//!
+//! - **B7** A crash gives back at most what was spent in the last second: buckets are flushed every
+//!   half second, and what could not be written is written with the next flush.
+//! - **B8** Instances never undo each other: of two, the emptier bucket is kept.
+
+use std::sync::{PoisonError, atomic::Ordering};
+
+use crate::{
+    AccountId, EndpointName, Refusal,
+    ledger::Account,
+    limit::{
+        Home, Policy, Subject,
+        bucket::Bucket,
+        change::{ChangeHead, ChangeRow},
+        counts::MINUTE_US,
+        lines::{Content, LineKey, SLOTS},
+        live::Live,
+        meter::{Meter, State},
+        policy::PastPolicy,
+        rows::{FlushBuckets, FlushFigures, Minute, TopKey},
+        subject::uuid_text,
+        sync::lock,
+        table::SHARDS,
+    },
+    storage::{Cursor, Page, Record, Scan, Store, StoreError},
+    time::Timestamp,
+};
+
+/// How many rows one command writes.
+const CHUNK: usize = 500;
+
+/// Ten minutes in microseconds.
+const SLOT_US: i64 = 10 * MINUTE_US;
+
+/// How many of the busiest keys are written.
+const TOP_WRITTEN: usize = 100;
+
+impl Live {
+    /// Takes in policies, freezes and buckets as they are stored.
+    pub(super) fn open(&self, store: &Store) -> Result<(), StoreError> {
+        // The number first: what changes after it is read again.
+        let head = store.get::<ChangeHead>(&0).wait()?;
+        self.followed.store(head.map_or(0, |head| head.last), Ordering::Relaxed);
+        let mut longest = [0, 0];
+        for_each(store, Scan::of::<Policy>(), |policy: Policy| {
+            if policy.home == Home::Local
+                && let Some(meter) = Meter::of(&policy)
+            {
+                self.take_in(&policy);
+                let longest = &mut longest[usize::from(policy.rule == super::Rule::Window)];
+                *longest = meter.fill_us().max(*longest);
+            }
+            true
+        })?;
+        let frozen = Scan::of::<Account>().by("fm_account_frozen");
+        for_each(store, frozen, |account: Account| {
+            self.obey(&account);
+            true
+        })?;
+        for (index, fill_us) in ["fm_bucket_idle", "fm_window_idle"].into_iter().zip(longest) {
+            let fill = std::time::Duration::from_micros(fill_us);
+            let since = self.world.now().before(fill);
+            let mut buckets = Vec::new();
+            for_each(store, Scan::of::<Bucket>().by(index).descending(), |bucket: Bucket| {
+                // What was touched before that is full again.
+                let is_recent = bucket.touched_at >= since;
+                buckets.extend(is_recent.then_some(bucket));
+                is_recent && buckets.len() < self.options.keys_max
+            })?;
+            for bucket in buckets {
+                let state = self.current(store, &bucket)?;
+                if state.is_some_and(|state| !self.load(&bucket, state)) {
+                    break;
+                }
+            }
+        }
+        self.opened();
+        Ok(())
+    }
+
+    /// A stored bucket's state under the policy in force; `None`: it is not limited here.
+    fn current(&self, store: &Store, bucket: &Bucket) -> Result<Option<State>, StoreError> {
+        let Some(lane) = self.lane(bucket.endpoint.as_str()) else { return Ok(None) };
+        let (meter, version) = {
+            let lanes = self.core.lanes();
+            let lane = &lanes.list[lane];
+            (lane.rate.meter, lane.version)
+        };
+        let state = State { mark: bucket.mark, rest: bucket.rest };
+        if bucket.version == version {
+            return Ok(Some(state));
+        }
+        let past = store.get::<PastPolicy>(&(bucket.endpoint.clone(), bucket.version)).wait()?;
+        let policy = store.get::<Policy>(&bucket.endpoint).wait()?;
+        let (Some(old), Some(policy)) = (past.as_ref().and_then(Meter::of_past), policy) else {
+            return Ok(None);
+        };
+        Ok(Some(meter.carry(&old, state, policy.updated_at.micros())))
+    }
+
+    /// Follows what other instances changed (**B6**).
+    pub(super) fn follow(&self, store: &Store) -> Result<(), StoreError> {
+        self.core.clock.follow();
+        let Some(head) = store.get::<ChangeHead>(&0).wait()? else { return Ok(()) };
+        let mut followed = self.followed.load(Ordering::Relaxed);
+        while followed < head.last {
+            let after = Some(Cursor::at(&(0_i64, followed)));
+            let scan = Scan::of::<ChangeRow>().under(&0_i64).after(after).limit(CHUNK);
+            let Page { rows, .. } = store.scan::<ChangeRow>(scan).wait()?;
+            let Some(last) = rows.last().map(|row| row.seq) else { break };
+            for row in &rows {
+                self.follow_one(store, row)?;
+            }
+            followed = last;
+            self.followed.fetch_max(followed, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn follow_one(&self, store: &Store, row: &ChangeRow) -> Result<(), StoreError> {
+        let Ok(account) = AccountId::new(&row.name) else { return Ok(()) };
+        match row.kind.as_str() {
+            "account" => {
+                if let Some(account) = store.get::<Account>(&account).wait()? {
+                    self.obey(&account);
+                }
+            }
+            "reset" => self.reset(Subject::Account(&account)),
+            _ => {
+                let Ok(endpoint) = EndpointName::new(&row.name) else { return Ok(()) };
+                if let Some(policy) = store.get::<Policy>(&endpoint).wait()? {
+                    self.follow_policy(&policy);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Obeys a policy whose buckets are in memory.
+    pub(crate) fn follow_policy(&self, policy: &Policy) {
+        if policy.home == Home::Local {
+            self.take_in(policy);
+        }
+    }
+
+    /// Writes the buckets that were spent on since the last flush (**B7**).
+    pub(super) fn flush_buckets(&self, store: &Store) -> Result<(), StoreError> {
+        let (mut rows, mut keys) = (Vec::new(), Vec::new());
+        for shard in 0..SHARDS {
+            let harvest = self.core.table.shard(shard).harvest();
+            for (line, name) in harvest {
+                let name = name.map_or_else(|| uuid_text(line.key.id), String::from);
+                self.note_seen(&name, line.seen);
+                let before = rows.len();
+                self.rows_of(&line, &name, &mut rows);
+                keys.resize(keys.len() + rows.len() - before, line.key);
+            }
+        }
+        let chunks = rows.chunks(CHUNK).zip(keys.chunks(CHUNK));
+        // All of them first, so that none waits for another.
+        let flush =
+            |(rows, keys): (&[Bucket], _)| (store.submit(FlushBuckets(rows.to_vec())), keys);
+        let sent: Vec<(_, &[LineKey])> = chunks.map(flush).collect();
+        let mut done = Ok(());
+        for (pending, keys) in sent {
+            if let Err(fault) = settled(pending.wait()) {
+                keys.iter().for_each(|key| self.core.mark(*key));
+                done = Err(fault);
+            }
+        }
+        done
+    }
+
+    /// A line's buckets that are not full.
+    fn rows_of(&self, line: &Content, name: &str, rows: &mut Vec<Bucket>) {
+        let lanes = self.core.lanes();
+        let (now_us, ahead_us) = (self.core.clock.now_us(), self.core.clock.ahead_us());
+        for (slot, word) in line.words.iter().enumerate() {
+            let at = usize::from(line.key.page) * SLOTS + slot;
+            let Some(lane) = lanes.list.get(at) else { continue };
+            let Some(level) = lanes.level(at, *word, now_us) else { continue };
+            let meter = &lane.rate.meter;
+            let Some(state) = meter.state_behind(level, now_us, ahead_us) else { continue };
+            let Some(endpoint) = self.endpoint(at) else { continue };
+            let State { mark, rest } = state;
+            rows.push(Bucket {
+                key: name.to_owned(),
+                endpoint,
+                rule: meter.rule,
+                mark,
+                rest,
+                version: lane.version,
+                touched_at: Timestamp::from_micros(now_us - ahead_us),
+            });
+        }
+    }
+
+    fn note_seen(&self, name: &str, seen: u32) {
+        let (requests, refused) = (u64::from(seen & 0xFFFF), u64::from(seen >> 16));
+        if requests > 0 {
+            lock(&self.figures).top.add(name, requests, refused);
+        }
+    }
+
+    /// Writes counters, busiest keys and log rows.
+    pub(super) fn flush_figures(&self, store: &Store) -> Result<(), StoreError> {
+        let now_us = self.world.now().micros();
+        let (minutes, top) = self.figures(now_us);
+        let log = self.journal.take();
+        let mut sent =
+            vec![store.submit(FlushFigures { minutes: minutes.clone(), top, log: vec![] })];
+        for rows in log.chunks(CHUNK) {
+            sent.push(store.submit(FlushFigures { log: rows.to_vec(), ..FlushFigures::default() }));
+        }
+        let mut done = Ok(());
+        for pending in sent {
+            done = done.and(settled(pending.wait()));
+        }
+        if done.is_err() {
+            // Writing a row again changes nothing.
+            self.journal.put_back(log);
+            let mut figures = lock(&self.figures);
+            let again = minutes.into_iter().map(|row| (row.endpoint, row.minute));
+            figures.changed.extend(again);
+        }
+        done
+    }
+
+    /// What to write of the counters, each row whole.
+    fn figures(&self, now_us: i64) -> (Vec<Minute>, Vec<TopKey>) {
+        let mut counted = std::collections::BTreeMap::new();
+        // By the table's clock, which may be ahead of the world's.
+        let ahead_us = self.core.clock.ahead_us();
+        if let Some(counting) = &self.core.counting {
+            counting.collect(now_us + ahead_us, &mut counted);
+        }
+        let mut figures = lock(&self.figures);
+        for ((lane, minute), count) in counted {
+            let Some(endpoint) = self.endpoint(lane) else { continue };
+            figures.add(&endpoint, minute - ahead_us.div_euclid(MINUTE_US), count);
+        }
+        let instance = self.instance;
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let changed = std::mem::take(&mut figures.changed);
+        let minutes = changed.into_iter().filter_map(|key| {
+            let [allowed, refused] = figures.minutes.get(&key)?.map(whole);
+            let (endpoint, minute) = key;
+            Some(Minute { minute, endpoint, instance, allowed, refused })
+        });
+        let minutes = minutes.collect();
+        // Late counts find their minute for a while.
+        let oldest = now_us.div_euclid(MINUTE_US) - 10;
+        figures.minutes.retain(|(_, minute), _| *minute >= oldest);
+        let slot = now_us.div_euclid(SLOT_US);
+        let before = figures.slot;
+        let top = figures.top.busiest(TOP_WRITTEN);
+        let top = top.map(|(key, count)| TopKey {
+            slot: if before == 0 { slot } else { before },
+            key: key.to_owned(),
+            instance,
+            requests: whole(count.requests),
+            refused: whole(count.refused),
+        });
+        let top = top.collect();
+        if before != slot {
+            if before != 0 {
+                figures.top = super::top::Top::default();
+            }
+            figures.slot = slot;
+        }
+        drop(figures);
+        (minutes, top)
+    }
+
+    /// Gives the memory of idle keys back, a few shards at a time.
+    pub(super) fn tidy(&self, turn: usize) {
+        for lane in 0..self.endpoints.read().unwrap_or_else(PoisonError::into_inner).len() {
+            self.core.rebase_if_needed(lane);
+        }
+        for shard in [turn * 2 % SHARDS, (turn * 2 + 1) % SHARDS] {
+            self.core.with_judge(|_, is_full| self.core.table.tidy(shard, is_full));
+        }
+    }
+}
+
+/// A flush refuses nothing.
+fn settled(answer: Result<Result<(), Refusal>, StoreError>) -> Result<(), StoreError> {
+    answer?.map_err(|refusal| StoreError::Backend(refusal.to_string()))
+}
+
+/// Reads an index to its end, or until `work` has had enough.
+pub(super) fn for_each<R: Record>(
+    store: &Store,
+    scan: Scan,
+    mut work: impl FnMut(R) -> bool,
+) -> Result<(), StoreError> {
+    let mut cursor = None;
+    loop {
+        let page = store.scan::<R>(scan.clone().limit(1_000).after(cursor)).wait()?;
+        for row in page.rows {
+            if !work(row) {
+                return Ok(());
+            }
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}

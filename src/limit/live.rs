@@ -1,0 +1,346 @@
+//! The limiter in memory: what is frozen, which endpoints are here, and what a check leaves behind.
+//!
+//! # Invariants
+//!
+//! - **B6** A frozen account is refused by every check and cannot begin an upload: by commands from
+//!   the commit of the freeze on, in the memory of the instance that froze it at once, and in other
+//!   instances within a second.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU32,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    AccountId, EndpointName, Refusal, Timestamp, World,
+    ledger::Account,
+    limit::{
+        LimitOptions, Policy,
+        bucket::Bucket,
+        core::{Caller, Core, line_key},
+        counts::MINUTE_US,
+        decision::{Decision, Quota, Reason},
+        here::Here,
+        journal::Journal,
+        lanes::NewLane,
+        meter::State,
+        rows::LogRow,
+        subject::{Name, Named, Names, Subject, uuid_text},
+        sync::lock,
+        top::Top,
+    },
+};
+
+/// One instance's limits.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(super) core: Core,
+    pub(super) world: Arc<dyn World>,
+    pub(super) options: LimitOptions,
+    pub(super) names: Names,
+    /// The lanes' endpoints, in the lanes' order.
+    pub(super) endpoints: RwLock<Vec<EndpointName>>,
+    /// Frozen accounts, and when each freeze ends.
+    frozen: RwLock<HashMap<u128, Option<Timestamp>>>,
+    pub(super) journal: Journal,
+    pub(super) figures: Mutex<Figures>,
+    /// Tells this instance's rows from others'.
+    pub(super) instance: [u8; 16],
+    /// The last change that was followed.
+    pub(super) followed: AtomicI64,
+    /// Numbers the log's rows.
+    logged: AtomicU64,
+    /// Whether what is stored was taken in.
+    is_open: AtomicBool,
+}
+
+/// Figures on their way to the store.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    /// By endpoint and minute: allowed and refused, since the minute began.
+    pub(super) minutes: BTreeMap<(EndpointName, i64), [u64; 2]>,
+    /// Those that changed since they were written.
+    pub(super) changed: Vec<(EndpointName, i64)>,
+    /// The busiest keys of the ten minutes that began at this slot.
+    pub(super) slot: i64,
+    pub(super) top: Top,
+}
+
+impl Figures {
+    /// Counts checks of an endpoint in a minute.
+    pub(super) fn add(&mut self, endpoint: &EndpointName, minute: i64, [ok, no]: [u64; 2]) {
+        let key = (endpoint.clone(), minute);
+        let count = self.minutes.entry(key.clone()).or_default();
+        *count = [count[0] + ok, count[1] + no];
+        if !self.changed.contains(&key) {
+            self.changed.push(key);
+        }
+    }
+}
+
+impl Live {
+    pub(crate) fn new(world: Arc<dyn World>, options: LimitOptions) -> Self {
+        let mut instance = [0; 16];
+        instance[..8].copy_from_slice(&world.random().to_be_bytes());
+        instance[8..].copy_from_slice(&world.random().to_be_bytes());
+        Self {
+            core: Core::new(world.clone(), options.precision, options.keys_max, true),
+            world,
+            options,
+            names: Names::default(),
+            endpoints: RwLock::default(),
+            frozen: RwLock::default(),
+            journal: Journal::new(options.log),
+            figures: Mutex::default(),
+            instance,
+            followed: AtomicI64::new(0),
+            logged: AtomicU64::new(0),
+            is_open: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether what is stored was taken in.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Acquire)
+    }
+
+    pub(super) fn opened(&self) {
+        self.is_open.store(true, Ordering::Release);
+    }
+
+    /// A lane's endpoint.
+    pub(super) fn endpoint(&self, lane: usize) -> Option<EndpointName> {
+        let endpoints = self.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+        endpoints.get(lane).cloned()
+    }
+
+    /// The lane of an endpoint that is here.
+    pub(super) fn lane(&self, endpoint: &str) -> Option<usize> {
+        let endpoints = self.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+        endpoints.iter().position(|known| known.as_str() == endpoint)
+    }
+
+    /// Takes a policy in, new or changed; answers its lane. `None`: there are too many.
+    pub(super) fn take_in(&self, policy: &Policy) -> Option<usize> {
+        let mut endpoints = self.endpoints.write().unwrap_or_else(PoisonError::into_inner);
+        let lane = self.core.set_lane(NewLane::of(policy)?)?;
+        if lane == endpoints.len() {
+            endpoints.push(policy.endpoint.clone());
+        }
+        Some(lane)
+    }
+
+    /// Spends, or says why not.
+    #[inline]
+    pub(crate) fn check(&self, lane: usize, subject: Subject<'_>, times: NonZeroU32) -> Decision {
+        let named = self.names.of(subject);
+        let spend = |here: &mut Here| self.spend(here, lane, &named, times);
+        self.core.here(spend).unwrap_or_else(|| self.afar(lane, &named, times))
+    }
+
+    /// In a thread that remembers nothing.
+    #[cold]
+    fn afar(&self, lane: usize, named: &Named<'_>, times: NonZeroU32) -> Decision {
+        self.spend(&mut Here::new(&self.core), lane, named, times)
+    }
+
+    #[inline]
+    fn spend(
+        &self,
+        here: &mut Here,
+        lane: usize,
+        named: &Named<'_>,
+        times: NonZeroU32,
+    ) -> Decision {
+        let is_frozen = |id: u128| self.is_frozen(id);
+        let caller = Caller { id: named.id, name: named.name.as_str(), is_frozen: &is_frozen };
+        let time = self.core.interval();
+        let mut decision = self.core.check::<true>(here, lane, &caller, times, time);
+        if decision.reason() == Some(Reason::Frozen) && self.thaw(named.id) {
+            decision = self.core.check::<true>(here, lane, &caller, times, self.core.interval());
+        }
+        if self.journal.wants(decision.is_allowed()) {
+            self.log(named, &decision, times);
+        }
+        decision
+    }
+
+    /// Checks many callers: first every line is brought near, so that their misses overlap, then each
+    /// is spent on.
+    pub(crate) fn check_many(&self, asked: &[(usize, Subject<'_>)]) -> Vec<Decision> {
+        let mut decisions = Vec::with_capacity(asked.len());
+        // As many as a processor fetches at once, and some to spare.
+        for some in asked.chunks(32) {
+            let named: Vec<_> = some.iter().map(|(_, subject)| self.names.of(*subject)).collect();
+            let spend = |here: &mut Here| {
+                let near = some.iter().zip(&named);
+                let touched =
+                    near.map(|((lane, _), named)| here.touch(&self.core, named.id, *lane));
+                std::hint::black_box(touched.fold(0, u64::wrapping_add));
+                for ((lane, _), named) in some.iter().zip(&named) {
+                    decisions.push(self.spend(here, *lane, named, NonZeroU32::MIN));
+                }
+            };
+            if self.core.here(spend).is_none() {
+                let alone = some.iter().map(|(lane, who)| self.check(*lane, *who, NonZeroU32::MIN));
+                decisions.extend(alone);
+            }
+        }
+        decisions
+    }
+
+    /// How a bucket stands.
+    pub(super) fn peek(&self, lane: usize, subject: Subject<'_>) -> Decision {
+        let id = self.names.of(subject).id;
+        let stands = self.core.peek(id, lane);
+        match self.is_frozen(id) {
+            true => stands.denied(Reason::Frozen, None),
+            false => stands,
+        }
+    }
+
+    /// Gives back what a decision spent.
+    pub(super) fn refund(&self, lane: usize, id: u128, decision: &Decision) {
+        let tokens = self.core.lanes().list.get(lane).map_or(0, |lane| lane.cost);
+        self.core.refund(id, lane, tokens, decision.window_start_us());
+    }
+
+    /// The answer where nothing was asked.
+    pub(super) fn nothing(&self) -> Decision {
+        Decision::untouched(Quota::of("", None), self.core.clock.now_us())
+    }
+
+    /// The one copy of a lane's name.
+    pub(super) fn name(&self, lane: usize) -> &'static str {
+        self.core.lanes().list.get(lane).map_or("", |lane| lane.quota.name)
+    }
+
+    /// Whether an account is frozen now.
+    pub(super) fn is_frozen(&self, id: u128) -> bool {
+        let frozen = self.frozen.read().unwrap_or_else(PoisonError::into_inner);
+        let until = frozen.get(&id);
+        until.is_some_and(|until| until.is_none_or(|until| self.world.now() < until))
+    }
+
+    /// Ends a freeze whose time is over; whether it was.
+    #[cold]
+    fn thaw(&self, id: u128) -> bool {
+        if self.is_frozen(id) {
+            return false;
+        }
+        self.frozen.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.flag(id, false);
+        true
+    }
+
+    /// Obeys an account's row.
+    pub(crate) fn obey(&self, account: &Account) {
+        let id = self.names.of(Subject::Account(&account.id)).id;
+        let is_frozen = account.is_frozen(self.world.now());
+        {
+            let mut frozen = self.frozen.write().unwrap_or_else(PoisonError::into_inner);
+            match is_frozen {
+                true => frozen.insert(id, account.frozen_until),
+                false => frozen.remove(&id),
+            };
+        }
+        self.flag(id, is_frozen);
+    }
+
+    fn flag(&self, id: u128, is_frozen: bool) {
+        let lanes = self.endpoints.read().unwrap_or_else(PoisonError::into_inner).len();
+        // One line for every page of endpoints.
+        for lane in (0..lanes).step_by(super::lines::SLOTS) {
+            self.core.table.set_frozen(line_key(id, lane).0, is_frozen);
+        }
+    }
+
+    /// Takes in a bucket as it was stored.
+    pub(super) fn load(&self, bucket: &Bucket, state: State) -> bool {
+        let Some(lane) = self.lane(bucket.endpoint.as_str()) else { return true };
+        let Named { id, name } = self.names.of_text(&bucket.key);
+        let is_frozen = |id: u128| self.is_frozen(id);
+        let caller = Caller { id, name: name.as_str(), is_frozen: &is_frozen };
+        self.core.load(lane, &caller, state)
+    }
+
+    /// Gives everything back that an account has spent.
+    pub(crate) fn reset(&self, subject: Subject<'_>) {
+        let id = self.names.of(subject).id;
+        let lanes = self.endpoints.read().unwrap_or_else(PoisonError::into_inner).len();
+        (0..lanes).for_each(|lane| self.core.clear(id, lane));
+    }
+
+    #[cold]
+    fn log(&self, named: &Named<'_>, decision: &Decision, times: NonZeroU32) {
+        let key = match named.name {
+            Name::Uuid => uuid_text(named.id),
+            name => name.as_str().unwrap_or_default().to_owned(),
+        };
+        self.log_row(key, decision.endpoint(), decision, times);
+    }
+
+    /// Notes a check for the log.
+    fn log_row(&self, key: String, endpoint: &str, decision: &Decision, times: NonZeroU32) {
+        let Ok(endpoint) = EndpointName::new(endpoint) else { return };
+        self.journal.note(|| LogRow {
+            key,
+            at: self.world.now(),
+            id: self.row_id(),
+            endpoint,
+            is_allowed: decision.is_allowed(),
+            reason: decision.reason().map_or("", Reason::as_str).to_owned(),
+            tokens: i64::from(times.get()),
+            remaining: decision.remaining().map(i64::from),
+        });
+    }
+
+    /// This instance's next number for a row.
+    fn row_id(&self) -> [u8; 16] {
+        let mut id = self.instance;
+        let number = self.logged.fetch_add(1, Ordering::Relaxed);
+        id[8..].copy_from_slice(&number.to_be_bytes());
+        id
+    }
+
+    /// Counts what a command took, or was refused, for the dashboards and the log.
+    pub(crate) fn note_taken(
+        &self,
+        account: &AccountId,
+        endpoint: &str,
+        refusal: Option<&Refusal>,
+    ) {
+        let Ok(endpoint) = EndpointName::new(endpoint) else { return };
+        let reason = match refusal {
+            Some(Refusal::RateLimited { .. }) => Some(Reason::RateLimited),
+            Some(Refusal::AccountFrozen { .. }) => Some(Reason::Frozen),
+            // The token was taken before anything else could be refused.
+            Some(Refusal::InsufficientCredits { .. }) | None => None,
+            Some(_) => return,
+        };
+        let (at, is_allowed) = (self.world.now(), reason.is_none());
+        let refused = u64::from(!is_allowed);
+        {
+            let mut figures = lock(&self.figures);
+            let minute = at.micros().div_euclid(MINUTE_US);
+            figures.add(&endpoint, minute, [1 - refused, refused]);
+            figures.top.add(account.as_str(), 1, refused);
+        }
+        if self.journal.wants(is_allowed) {
+            self.journal.note(|| LogRow {
+                key: account.to_string(),
+                at,
+                id: self.row_id(),
+                endpoint,
+                is_allowed,
+                reason: reason.map_or("", Reason::as_str).to_owned(),
+                tokens: 1,
+                remaining: None,
+            });
+        }
+    }
+}

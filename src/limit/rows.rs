@@ -1,0 +1,177 @@
+//! What dashboards read: counters by minute, the busiest keys, and the log.
+//!
+//! Every row of counters belongs to one instance, which writes the whole row anew, so writing it
+//! twice counts nothing twice.
+
+use crate::{
+    EndpointName, Refusal, Timestamp,
+    limit::{
+        bucket::Bucket,
+        meter::{Meter, State},
+        policy::{PastPolicy, Policy},
+        take::carried,
+    },
+    record,
+    storage::{Command, KeySet, Rows},
+};
+
+/// One endpoint in one minute, as one instance counted it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Minute {
+    /// Minutes since 1970.
+    pub(crate) minute: i64,
+    pub(crate) endpoint: EndpointName,
+    pub(crate) instance: [u8; 16],
+    pub(crate) allowed: i64,
+    pub(crate) refused: i64,
+}
+
+record! {
+    Minute: "fm_limit_minute",
+    key: (minute: i64, endpoint: EndpointName, instance: [u8; 16]),
+    columns: (allowed, refused),
+    shard: endpoint,
+    indexes: [],
+}
+
+/// One of the busiest keys of ten minutes, as one instance saw it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct TopKey {
+    /// Ten minutes each since 1970.
+    pub(crate) slot: i64,
+    pub(crate) key: String,
+    pub(crate) instance: [u8; 16],
+    pub(crate) requests: i64,
+    pub(crate) refused: i64,
+}
+
+record! {
+    TopKey: "fm_limit_top",
+    key: (slot: i64, key: String, instance: [u8; 16]),
+    columns: (requests, refused),
+    shard: key,
+    indexes: [],
+}
+
+/// One request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct LogRow {
+    /// Whose: an account's id, or a control character and what the caller was told apart by.
+    pub key: String,
+    /// When.
+    pub at: Timestamp,
+    /// Tells requests of one microsecond apart.
+    pub id: [u8; 16],
+    /// Where.
+    pub endpoint: EndpointName,
+    /// Whether it was allowed.
+    pub is_allowed: bool,
+    /// Why not: `rate_limited`, `frozen`, `cost_exceeds_burst`, `at_capacity`; empty if it was.
+    pub reason: String,
+    /// How many tokens it asked for.
+    pub tokens: i64,
+    /// How many were left; `None`: nothing was limited.
+    pub remaining: Option<i64>,
+}
+
+record! {
+    LogRow: "fm_limit_log",
+    key: (key: String, at: Timestamp, id: [u8; 16]),
+    columns: (endpoint, is_allowed, reason, tokens, remaining),
+    shard: key,
+    indexes: [("fm_limit_log_at", (at))],
+}
+
+/// Writes buckets behind: each as the greater of what is stored and what this instance knows, so
+/// instances never undo each other.
+#[derive(Clone, Debug)]
+pub(crate) struct FlushBuckets(pub(crate) Vec<Bucket>);
+
+impl Command for FlushBuckets {
+    type Out = Result<(), Refusal>;
+
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        for bucket in &self.0 {
+            let id = (bucket.key.clone(), bucket.endpoint.clone());
+            keys.own::<Bucket>(&id);
+            keys.peek::<Policy>(&bucket.endpoint);
+            let Some(policy) = seen.get::<Policy>(&bucket.endpoint) else { continue };
+            let stored = seen.get::<Bucket>(&id).map(|stored| stored.version);
+            for version in stored.into_iter().chain([bucket.version]) {
+                if version != policy.version {
+                    keys.peek::<PastPolicy>(&(bucket.endpoint.clone(), version));
+                }
+            }
+        }
+    }
+
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Self::Out {
+        for bucket in &self.0 {
+            let Some(policy) = rows.get::<Policy>(&bucket.endpoint).cloned() else { continue };
+            let Some(meter) = Meter::of(&policy) else { continue };
+            let ours = carried(rows, bucket, &policy, &meter);
+            let stored = rows.get::<Bucket>(&(bucket.key.clone(), bucket.endpoint.clone()));
+            let stored = stored.map(|stored| carried(rows, stored, &policy, &meter));
+            // Later first, then more spent: under either rule the emptier bucket.
+            let State { mark, rest } = stored
+                .into_iter()
+                .chain([ours])
+                .max_by_key(|state| (state.mark, state.rest))
+                .unwrap_or_default();
+            if stored == Some(State { mark, rest }) {
+                continue;
+            }
+            let (rule, version) = (policy.rule, policy.version);
+            rows.put(Bucket { rule, mark, rest, version, ..bucket.clone() });
+        }
+        Ok(())
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.0.len() * 256
+    }
+
+    fn is_background(&self) -> bool {
+        true
+    }
+}
+
+/// Writes counters, busiest keys and log rows, each whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FlushFigures {
+    pub(crate) minutes: Vec<Minute>,
+    pub(crate) top: Vec<TopKey>,
+    pub(crate) log: Vec<LogRow>,
+}
+
+impl Command for FlushFigures {
+    type Out = Result<(), Refusal>;
+
+    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
+        for Minute { minute, endpoint, instance, .. } in &self.minutes {
+            keys.own::<Minute>(&(*minute, endpoint.clone(), *instance));
+        }
+        for TopKey { slot, key, instance, .. } in &self.top {
+            keys.own::<TopKey>(&(*slot, key.clone(), *instance));
+        }
+        for LogRow { key, at, id, .. } in &self.log {
+            keys.own::<LogRow>(&(key.clone(), *at, *id));
+        }
+    }
+
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Self::Out {
+        self.minutes.iter().for_each(|row| rows.put(row.clone()));
+        self.top.iter().for_each(|row| rows.put(row.clone()));
+        self.log.iter().for_each(|row| rows.put(row.clone()));
+        Ok(())
+    }
+
+    fn size_bytes(&self) -> usize {
+        (self.minutes.len() + self.top.len() + self.log.len()) * 256
+    }
+
+    fn is_background(&self) -> bool {
+        true
+    }
+}
