@@ -81,8 +81,8 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Conflict`](crate::Refusal::Conflict) when the endpoint's buckets live elsewhere:
-    /// an endpoint has one home for good.
+    /// [`Refusal::Conflict`](crate::Refusal::Conflict) for [`Home::Store`](crate::limit::Home) when
+    /// the endpoint's buckets live in memory: an endpoint has one home for good.
     pub fn configure(&self, policy: Policy) -> Pending<Policy> {
         let command = Configure { policy, actor: self.actor.clone() };
         self.fm.ask_then("configure-limit", None, command, |live, policy| {
@@ -110,9 +110,12 @@ impl Admin {
             Err(error) => return Pending::ready(Err(error)),
         };
         let (account, actor) = (account.clone(), self.actor.clone());
-        let command = Reset { account: account.clone(), endpoints, actor, reason };
-        self.fm.ask_then(service, Some(account.clone()), command, move |live, _| {
-            live.reset(Subject::Account(&account));
+        let instance = self.fm.keeper().live().instance;
+        let command = Reset { account: account.clone(), endpoints, actor, reason, instance };
+        self.fm.ask_then(service, Some(account.clone()), command, move |live, done| {
+            if done.is_ok() {
+                live.reset(Subject::Account(&account));
+            }
         })
     }
 

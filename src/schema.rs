@@ -6,7 +6,6 @@ use crate::{
     limit::{
         Bucket, Policy,
         change::{ChangeHead, ChangeRow},
-        policy::PastPolicy,
         rows::{LogRow, Minute, TopKey},
     },
     once::Once,
@@ -29,7 +28,6 @@ pub const CORE: Schema = Schema {
         MediaShare::table,
         Minute::table,
         Once::table,
-        PastPolicy::table,
         Policy::table,
         PurchaseRecord::table,
         PurchaseRef::table,

@@ -152,9 +152,11 @@ pub enum Precision {
     /// The processor's own counter, about 10 ns a reading.
     #[default]
     Precise,
-    /// The kernel's last tick, about 4 ns a reading and up to 4 ms behind. A check reads the exact
-    /// time before it refuses, and charges as if it were the end of the tick, so it never admits
-    /// more than the precise clock. Linux only; elsewhere it is precise.
+    /// The kernel's last tick, half the price of a precise reading and up to 4 ms behind. A check
+    /// reads the exact time before it refuses, and charges as if the next tick were over too, so it
+    /// admits no more than the precise clock would, unless the machine held the kernel's own tick
+    /// back for longer: then it gives what the rate gives in that time. Linux only; elsewhere it is
+    /// precise.
     Coarse,
 }
 
@@ -171,7 +173,7 @@ pub(crate) struct LiveClock {
 enum Source {
     /// The processor's counter, from a first reading.
     Counter(quanta::Clock, u64),
-    /// The kernel's tick, which is so many microseconds long.
+    /// The kernel's tick; it is at most so many microseconds behind.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Kernel(i64),
     /// A world that is not this machine's: its last time.
@@ -189,7 +191,8 @@ impl LiveClock {
             Precision::Coarse => {
                 use rustix::time::{ClockId, clock_getres};
                 let tick = clock_getres(ClockId::MonotonicCoarse);
-                Source::Kernel(tick.tv_sec * 1_000_000 + tick.tv_nsec / 1_000 + 1)
+                // Twice, because a tick may come late.
+                Source::Kernel(2 * (tick.tv_sec * 1_000_000 + tick.tv_nsec / 1_000) + 1)
             }
             _ => {
                 let clock = quanta::Clock::new();
@@ -337,7 +340,9 @@ mod tests {
             let before = clock.now_us();
             let (low, high) = clock.interval();
             let after = clock.now_us();
-            assert!(low <= after && before <= high, "{precision:?}: {before} {low} {high} {after}");
+            assert!(low <= after, "{precision:?}: {low} {after}");
+            // A machine that is held back has late ticks; a second would be another mistake.
+            assert!(before <= high + 1_000_000, "{precision:?}: {before} {high}");
             assert!(clock.ahead_us().abs() < 1_000_000);
         }
     }

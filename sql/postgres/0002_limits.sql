@@ -7,26 +7,17 @@ ALTER TABLE fm_limit_config ADD COLUMN home text COLLATE "C" NOT NULL DEFAULT 'l
 ALTER TABLE fm_limit_config ADD COLUMN version bigint NOT NULL DEFAULT 1;
 UPDATE fm_limit_config SET home = 'store' WHERE endpoint IN ('begin-upload', 'finalize-upload');
 
--- Policies that were replaced: buckets written under them are carried over when next seen.
-CREATE TABLE fm_limit_past (
-    endpoint text COLLATE "C" NOT NULL,
-    version bigint NOT NULL,
-    rule text COLLATE "C" NOT NULL,
-    align text COLLATE "C" NOT NULL,
-    tokens bigint NOT NULL,
-    capacity bigint NOT NULL,
-    period_us bigint NOT NULL,
-    PRIMARY KEY (endpoint, version)
-);
-
--- A bucket says its rule, because windows and token buckets are kept for different times, and its
--- policy's version. A window's mark is now the moment it began.
-ALTER TABLE fm_bucket ADD COLUMN version bigint NOT NULL DEFAULT 1;
+-- A bucket says under which policy it was written, so that another can carry it over. Those that
+-- did not say so start afresh.
+DELETE FROM fm_bucket;
 ALTER TABLE fm_bucket ADD COLUMN rule text COLLATE "C" NOT NULL DEFAULT 'greedy'
     CHECK (rule IN ('greedy', 'window'));
-UPDATE fm_bucket SET rule = 'window', mark = mark * (
-        SELECT period_us FROM fm_limit_config c WHERE c.endpoint = fm_bucket.endpoint)
-    WHERE endpoint IN (SELECT endpoint FROM fm_limit_config WHERE rule = 'window');
+ALTER TABLE fm_bucket ADD COLUMN align text COLLATE "C" NOT NULL DEFAULT 'epoch'
+    CHECK (align IN ('epoch', 'first'));
+ALTER TABLE fm_bucket ADD COLUMN parts bigint NOT NULL DEFAULT 1;
+ALTER TABLE fm_bucket ADD COLUMN unit bigint NOT NULL DEFAULT 1;
+ALTER TABLE fm_bucket ADD COLUMN full_units bigint NOT NULL DEFAULT 1;
+ALTER TABLE fm_bucket ADD COLUMN period_us bigint NOT NULL DEFAULT 1;
 DROP INDEX fm_bucket_idle;
 CREATE INDEX fm_bucket_idle ON fm_bucket (touched_at, key, endpoint) WHERE rule = 'greedy';
 CREATE INDEX fm_window_idle ON fm_bucket (touched_at, key, endpoint) WHERE rule = 'window';
@@ -43,6 +34,7 @@ CREATE TABLE fm_limit_change (
     seq bigint NOT NULL,
     kind text COLLATE "C" NOT NULL,
     name text COLLATE "C" NOT NULL,
+    instance bytea,
     at bigint NOT NULL,
     PRIMARY KEY (head, seq),
     CHECK (kind IN ('account', 'endpoint', 'reset'))
@@ -93,7 +85,7 @@ DROP VIEW rate_limits;
 CREATE VIEW rate_limits AS
 SELECT CASE WHEN substr(key, 1, 1) <> chr(1) THEN key END AS user_id,
        CASE WHEN substr(key, 1, 1) = chr(1) THEN substr(key, 2) END AS anonymous,
-       endpoint, rule, mark, rest, version, touched_at AS touched_at_us,
+       endpoint, rule, full_units / unit AS burst, mark, rest, touched_at AS touched_at_us,
        fm_iso(touched_at) AS touched_at
 FROM fm_bucket;
 

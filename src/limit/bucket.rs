@@ -9,24 +9,27 @@ use crate::{
     EndpointName, Timestamp,
     limit::{
         decision::{Decision, Quota, Reason},
-        meter::State,
-        policy::{Policy, Rule},
+        meter::{Meter, State},
+        policy::{Align, Policy, Rule},
     },
     record,
     storage::Only,
 };
 
-/// What is kept of one key at one endpoint. A full bucket needs no row.
+/// What is kept of one key at one endpoint, with the meter that gives it its meaning: under another
+/// policy it is carried over when it is next seen. A full bucket needs no row.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Bucket {
     pub(crate) key: String,
     pub(crate) endpoint: EndpointName,
-    /// How long it is kept depends on it.
     pub(crate) rule: Rule,
+    pub(crate) align: Align,
+    pub(crate) parts: i64,
+    pub(crate) unit: i64,
+    pub(crate) full_units: i64,
+    pub(crate) period_us: i64,
     pub(crate) mark: i64,
     pub(crate) rest: i64,
-    /// The version of the policy that gives mark and rest their meaning.
-    pub(crate) version: i64,
     /// When it was last written.
     pub(crate) touched_at: Timestamp,
 }
@@ -34,12 +37,52 @@ pub(crate) struct Bucket {
 record! {
     Bucket: "fm_bucket",
     key: (key: String, endpoint: EndpointName),
-    columns: (rule, mark, rest, version, touched_at),
+    columns: (mark, rest, touched_at, rule, align, parts, unit, full_units, period_us),
     shard: key,
     indexes: [
         ("fm_bucket_idle", (touched_at), Only::Equals("rule", "greedy")),
         ("fm_window_idle", (touched_at), Only::Equals("rule", "window")),
     ],
+}
+
+impl Bucket {
+    pub(crate) fn new(
+        (key, endpoint): (String, EndpointName),
+        meter: &Meter,
+        state: State,
+        now: Timestamp,
+    ) -> Self {
+        let Meter { rule, align, parts, unit, full, period_us } = *meter;
+        let [parts, unit, full_units] = [parts, unit, full].map(u64::cast_signed);
+        let (State { mark, rest }, touched_at) = (state, now);
+        Self {
+            key,
+            endpoint,
+            rule,
+            align,
+            parts,
+            unit,
+            full_units,
+            period_us,
+            mark,
+            rest,
+            touched_at,
+        }
+    }
+
+    /// Its state under the policy in force (**Q6**).
+    pub(crate) fn state(&self, policy: &Policy, meter: &Meter) -> State {
+        let state = State { mark: self.mark, rest: self.rest };
+        let Self { rule, align, period_us, .. } = *self;
+        let [parts, unit, full] = [self.parts, self.unit, self.full_units].map(i64::unsigned_abs);
+        let written = Meter { rule, align, parts, unit, full, period_us };
+        // A row that somebody wrote by hand may say anything; nothing may be divided by it.
+        let counts = parts > 0 && unit > 0 && full > 0 && period_us > 0;
+        match written == *meter || !counts {
+            true => state,
+            false => meter.carry(&written, state, policy.updated_at.micros()),
+        }
+    }
 }
 
 /// A bucket on its own, in memory.
@@ -107,10 +150,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limit::{
-        meter::{Level, Meter},
-        policy::Align,
-    };
+    use crate::limit::meter::Level;
 
     fn policy(tokens: u32, period_s: u64, burst: u32) -> Policy {
         let name = "search".parse().unwrap();
@@ -145,7 +185,7 @@ mod tests {
     fn b3_a_refused_check_changes_nothing() {
         let mut bucket = TokenBucket::new(&policy(1, 1, 1));
         let now = Timestamp::from_millis(10_000);
-        bucket.check(now, NonZeroU32::MIN);
+        assert!(bucket.check(now, NonZeroU32::MIN).is_allowed());
         let before = bucket.state;
         assert!(!bucket.check(now, NonZeroU32::MIN).is_allowed());
         assert_eq!(bucket.state, before);

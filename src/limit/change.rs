@@ -26,6 +26,8 @@ pub(crate) struct ChangeRow {
     /// `account`, `endpoint` or `reset`.
     pub(crate) kind: String,
     pub(crate) name: String,
+    /// The instance that has done it already; `None`: doing it again changes nothing.
+    pub(crate) instance: Option<[u8; 16]>,
     pub(crate) at: Timestamp,
 }
 
@@ -41,7 +43,7 @@ record! {
 record! {
     ChangeRow: "fm_limit_change",
     key: (head: i64, seq: i64),
-    columns: (kind, name, at),
+    columns: (kind, name, instance, at),
     parent: ChangeHead,
     shard: head,
     indexes: [],
@@ -54,8 +56,8 @@ pub(crate) enum Change<'c> {
     Account(&'c AccountId),
     /// An endpoint's policy.
     Endpoint(&'c EndpointName),
-    /// An account's buckets were emptied of what was spent.
-    Reset(&'c AccountId),
+    /// An account was given back what it had spent, by an instance that did so already.
+    Reset(&'c AccountId, [u8; 16]),
 }
 
 /// The one head's key.
@@ -68,13 +70,13 @@ pub(crate) fn keys(keys: &mut KeySet) {
 
 /// Tells all instances, with the transaction of the change itself.
 pub(crate) fn note(rows: &mut Rows, change: Change<'_>, now: Timestamp) {
-    let (kind, name) = match change {
-        Change::Account(account) => ("account", account.as_str()),
-        Change::Endpoint(endpoint) => ("endpoint", endpoint.as_str()),
-        Change::Reset(account) => ("reset", account.as_str()),
+    let (kind, name, instance) = match change {
+        Change::Account(account) => ("account", account.as_str(), None),
+        Change::Endpoint(endpoint) => ("endpoint", endpoint.as_str(), None),
+        Change::Reset(account, instance) => ("reset", account.as_str(), Some(instance)),
     };
     let last = rows.get::<ChangeHead>(&HEAD).map_or(0, |head| head.last) + 1;
     rows.put(ChangeHead { id: HEAD, last });
     let (kind, name) = (kind.to_owned(), name.to_owned());
-    rows.add(ChangeRow { head: HEAD, seq: last, kind, name, at: now });
+    rows.add(ChangeRow { head: HEAD, seq: last, kind, name, instance, at: now });
 }

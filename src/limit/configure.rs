@@ -4,7 +4,7 @@ use crate::{
     Actor, Refusal, Timestamp, audit,
     limit::{
         change::{self, Change},
-        policy::{PastPolicy, Policy},
+        policy::{Home, Policy},
     },
     storage::{Command, KeySet, Rows},
 };
@@ -25,11 +25,8 @@ impl Configure {
 impl Command for Configure {
     type Out = Result<Policy, Refusal>;
 
-    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
         keys.own::<Policy>(&self.policy.endpoint);
-        if let Some(known) = seen.get::<Policy>(&self.policy.endpoint) {
-            keys.own::<PastPolicy>(&(known.endpoint.clone(), known.version));
-        }
         change::keys(keys);
         audit::keys(&self.subject(), keys);
     }
@@ -37,7 +34,12 @@ impl Command for Configure {
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         let known = rows.get::<Policy>(&self.policy.endpoint).cloned();
         let version = known.as_ref().map_or(1, |known| known.version + 1);
-        let policy = Policy { version, updated_at: now, ..self.policy.clone() };
+        // A policy that does not say where its buckets live leaves them where they are.
+        let home = known.as_ref().map_or(self.policy.home, |known| match self.policy.home {
+            Home::Local => known.home,
+            Home::Store => Home::Store,
+        });
+        let policy = Policy { home, version, updated_at: now, ..self.policy.clone() };
         if let Some(known) = known {
             let Policy { version, updated_at, .. } = known;
             if (Policy { version, updated_at, ..policy.clone() }) == known {
@@ -46,7 +48,6 @@ impl Command for Configure {
             if known.home != policy.home {
                 return Err(Refusal::Conflict { what: "endpoint", field: "home" });
             }
-            rows.put(known.past());
         }
         rows.put(policy.clone());
         change::note(rows, Change::Endpoint(&policy.endpoint), now);

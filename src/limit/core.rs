@@ -45,6 +45,17 @@ pub(crate) struct Caller<'c> {
     pub(crate) is_frozen: &'c dyn Fn(u128) -> bool,
 }
 
+/// What a check spent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spending {
+    pub(crate) id: u128,
+    pub(crate) lane: usize,
+    /// So many units, of an empty bucket's.
+    pub(crate) units: (u64, u64),
+    /// When the window began that it was spent of.
+    pub(crate) start_us: i64,
+}
+
 /// Why a check is not an ordinary one.
 #[derive(Clone, Copy)]
 enum Trouble {
@@ -280,12 +291,15 @@ impl Core {
         }
     }
 
-    /// Gives tokens back, if the window in which they were spent is still in force.
-    pub(crate) fn refund(&self, id: u128, lane: usize, tokens: u64, start_us: i64) {
-        self.change(id, lane, |meter, level| {
-            let is_over = meter.rule == Rule::Window && level.start_us != start_us;
-            let units = tokens.saturating_mul(meter.unit);
-            (!is_over).then(|| meter.refund(level, units))
+    /// Gives back what was spent, if its window is still in force; under another policy the same
+    /// share of a bucket, rounded down.
+    pub(crate) fn refund(&self, spent: &Spending) {
+        let (units, full) = spent.units;
+        self.change(spent.id, spent.lane, |meter, level| {
+            let is_over = meter.rule == Rule::Window && level.start_us != spent.start_us;
+            let share = u128::from(units) * u128::from(meter.full) / u128::from(full);
+            let share = u64::try_from(share).unwrap_or(0);
+            (!is_over).then(|| meter.refund(level, share))
         });
     }
 

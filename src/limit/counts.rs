@@ -92,14 +92,13 @@ impl Counting {
             for (lane, before) in known.before.iter_mut().enumerate() {
                 // From the minute before last to the next, which a check may already have seen.
                 for of in minute - 2..minute + 2 {
-                    for side in 0..2 {
-                        let now = &known.counts.lanes[lane].0[place(of)][side];
-                        let now = now.load(Ordering::Relaxed);
-                        let new = now - before[place(of)][side];
-                        if new > 0 {
-                            into.entry((lane, of)).or_default()[side] += new;
-                            before[place(of)][side] = now;
-                        }
+                    let counters = &known.counts.lanes[lane].0[place(of)];
+                    let now = counters.each_ref().map(|counter| counter.load(Ordering::Relaxed));
+                    let before = std::mem::replace(&mut before[place(of)], now);
+                    let new = [now[0] - before[0], now[1] - before[1]];
+                    if new != [0, 0] {
+                        let sum = into.entry((lane, of)).or_default();
+                        *sum = [sum[0] + new[0], sum[1] + new[1]];
                     }
                 }
             }

@@ -6,7 +6,10 @@
 //!   half second, and what could not be written is written with the next flush.
 //! - **B8** Instances never undo each other: of two, the emptier bucket is kept.
 
-use std::sync::{PoisonError, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, atomic::Ordering},
+};
 
 use crate::{
     AccountId, EndpointName, Refusal,
@@ -18,8 +21,7 @@ use crate::{
         counts::MINUTE_US,
         lines::{Content, LineKey, SLOTS},
         live::Live,
-        meter::{Meter, State},
-        policy::PastPolicy,
+        meter::Meter,
         rows::{FlushBuckets, FlushFigures, Minute, TopKey},
         subject::uuid_text,
         sync::lock,
@@ -44,19 +46,20 @@ impl Live {
         // The number first: what changes after it is read again.
         let head = store.get::<ChangeHead>(&0).wait()?;
         self.followed.store(head.map_or(0, |head| head.last), Ordering::Relaxed);
-        let mut longest = [0, 0];
-        for_each(store, Scan::of::<Policy>(), |policy: Policy| {
+        let (mut policies, mut longest) = (HashMap::new(), [0, 0]);
+        for_each(store, &Scan::of::<Policy>(), |policy: Policy| {
             if policy.home == Home::Local
                 && let Some(meter) = Meter::of(&policy)
             {
                 self.take_in(&policy);
                 let longest = &mut longest[usize::from(policy.rule == super::Rule::Window)];
                 *longest = meter.fill_us().max(*longest);
+                policies.insert(policy.endpoint.to_string(), policy);
             }
             true
         })?;
         let frozen = Scan::of::<Account>().by("fm_account_frozen");
-        for_each(store, frozen, |account: Account| {
+        for_each(store, &frozen, |account: Account| {
             self.obey(&account);
             true
         })?;
@@ -64,41 +67,22 @@ impl Live {
             let fill = std::time::Duration::from_micros(fill_us);
             let since = self.world.now().before(fill);
             let mut buckets = Vec::new();
-            for_each(store, Scan::of::<Bucket>().by(index).descending(), |bucket: Bucket| {
+            for_each(store, &Scan::of::<Bucket>().by(index).descending(), |bucket: Bucket| {
                 // What was touched before that is full again.
                 let is_recent = bucket.touched_at >= since;
                 buckets.extend(is_recent.then_some(bucket));
                 is_recent && buckets.len() < self.options.keys_max
             })?;
             for bucket in buckets {
-                let state = self.current(store, &bucket)?;
-                if state.is_some_and(|state| !self.load(&bucket, state)) {
+                let Some(policy) = policies.get(bucket.endpoint.as_str()) else { continue };
+                let Some(meter) = Meter::of(policy) else { continue };
+                if !self.load(&bucket, bucket.state(policy, &meter)) {
                     break;
                 }
             }
         }
         self.opened();
         Ok(())
-    }
-
-    /// A stored bucket's state under the policy in force; `None`: it is not limited here.
-    fn current(&self, store: &Store, bucket: &Bucket) -> Result<Option<State>, StoreError> {
-        let Some(lane) = self.lane(bucket.endpoint.as_str()) else { return Ok(None) };
-        let (meter, version) = {
-            let lanes = self.core.lanes();
-            let lane = &lanes.list[lane];
-            (lane.rate.meter, lane.version)
-        };
-        let state = State { mark: bucket.mark, rest: bucket.rest };
-        if bucket.version == version {
-            return Ok(Some(state));
-        }
-        let past = store.get::<PastPolicy>(&(bucket.endpoint.clone(), bucket.version)).wait()?;
-        let policy = store.get::<Policy>(&bucket.endpoint).wait()?;
-        let (Some(old), Some(policy)) = (past.as_ref().and_then(Meter::of_past), policy) else {
-            return Ok(None);
-        };
-        Ok(Some(meter.carry(&old, state, policy.updated_at.micros())))
     }
 
     /// Follows what other instances changed (**B6**).
@@ -128,6 +112,7 @@ impl Live {
                     self.obey(&account);
                 }
             }
+            "reset" if row.instance == Some(self.instance) => {}
             "reset" => self.reset(Subject::Account(&account)),
             _ => {
                 let Ok(endpoint) = EndpointName::new(&row.name) else { return Ok(()) };
@@ -185,16 +170,8 @@ impl Live {
             let meter = &lane.rate.meter;
             let Some(state) = meter.state_behind(level, now_us, ahead_us) else { continue };
             let Some(endpoint) = self.endpoint(at) else { continue };
-            let State { mark, rest } = state;
-            rows.push(Bucket {
-                key: name.to_owned(),
-                endpoint,
-                rule: meter.rule,
-                mark,
-                rest,
-                version: lane.version,
-                touched_at: Timestamp::from_micros(now_us - ahead_us),
-            });
+            let now = Timestamp::from_micros(now_us - ahead_us);
+            rows.push(Bucket::new((name.to_owned(), endpoint), meter, state, now));
         }
     }
 
@@ -294,7 +271,7 @@ fn settled(answer: Result<Result<(), Refusal>, StoreError>) -> Result<(), StoreE
 /// Reads an index to its end, or until `work` has had enough.
 pub(super) fn for_each<R: Record>(
     store: &Store,
-    scan: Scan,
+    scan: &Scan,
     mut work: impl FnMut(R) -> bool,
 ) -> Result<(), StoreError> {
     let mut cursor = None;

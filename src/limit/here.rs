@@ -71,6 +71,12 @@ impl Here {
         }
     }
 
+    /// What a check costs, of what an empty bucket lacks; nothing where nothing is limited.
+    pub(super) fn units(&self, lane: usize) -> (u64, u64) {
+        let lane = self.lanes.get(lane).filter(|lane| lane.quota.meter.is_some());
+        lane.map_or((0, 1), |lane| (lane.units, lane.rate.meter.full))
+    }
+
     /// Counts a check.
     #[inline]
     pub(super) fn count(&self, lane: usize, now_us: i64, is_allowed: bool) {

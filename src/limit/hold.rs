@@ -1,27 +1,20 @@
 //! A token that was spent on trial.
 
-use crate::limit::{Decision, Limiter, Subject};
+use crate::limit::{Decision, Limiter, core::Spending};
 
 /// What [`Limiter::reserve`] spent: given back when this is dropped, unless it was committed.
 #[derive(Debug)]
 #[must_use = "dropping it gives the token back"]
 pub struct Hold {
     limiter: Limiter,
-    id: u128,
-    lane: usize,
+    spent: Spending,
     decision: Decision,
     is_kept: bool,
 }
 
 impl Hold {
-    pub(super) fn new(
-        limiter: Limiter,
-        lane: usize,
-        subject: Subject<'_>,
-        decision: Decision,
-    ) -> Self {
-        let id = limiter.live().names.of(subject).id;
-        Self { limiter, id, lane, decision, is_kept: false }
+    pub(super) fn new(limiter: Limiter, spent: Spending, decision: Decision) -> Self {
+        Self { limiter, spent, decision, is_kept: false }
     }
 
     /// The decision that allowed it.
@@ -44,7 +37,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if !self.is_kept {
-            self.limiter.live().refund(self.lane, self.id, &self.decision);
+            self.limiter.live().core.refund(&self.spent);
         }
     }
 }

@@ -75,7 +75,7 @@ impl Keyed {
         let why = "it is finer than can be counted exactly";
         let lane = NewLane::of(policy).ok_or(Refusal::Invalid { field: "tokens", why })?;
         self.core
-            .set_lane(lane)
+            .set_lane(&lane)
             .ok_or(Refusal::Invalid { field: "endpoint", why: "there are 1,280 already" })
     }
 

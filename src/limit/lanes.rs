@@ -133,10 +133,10 @@ impl Core {
 
     /// Adds a lane, or changes the one of that name; answers its number. `None`: there are as many as a
     /// line's page has numbers for.
-    pub(crate) fn set_lane(&self, new: NewLane) -> Option<usize> {
+    pub(crate) fn set_lane(&self, new: &NewLane) -> Option<usize> {
         let now_us = self.clock.now_us();
         let mut lanes = self.lanes_mut();
-        let NewLane { meter, quota, cost, version } = new;
+        let NewLane { meter, quota, cost, version } = *new;
         let Some(at) = lanes.list.iter().position(|lane| lane.quota.name == quota.name) else {
             if lanes.list.len() >= LANES_MAX {
                 return None;
@@ -180,7 +180,7 @@ impl Core {
             let lanes = self.lanes();
             let lane = &lanes.list[lane];
             let time = Interval::exactly(self.clock.now_us());
-            (!lane.rate.covers(time)).then(|| lane.rate)
+            (!lane.rate.covers(time)).then_some(lane.rate)
         };
         let Some(before) = found else { return };
         let now_us = self.clock.now_us();

@@ -177,22 +177,22 @@ impl Limiter {
     /// assert_eq!(fm.limiter().peek(search, &ada).remaining(), Some(120));
     /// # Ok::<(), finalmile::Error>(())
     /// ```
-    #[expect(clippy::result_large_err, reason = "a decision is 56 bytes, either way")]
     pub fn reserve<'s>(
         &self,
         endpoint: Endpoint,
         subject: impl Into<Subject<'s>>,
     ) -> Result<Hold, Decision> {
-        let subject = subject.into();
-        let decision = self.check(endpoint, subject);
+        let (decision, spent) = self.live().reserve(self.lane(endpoint), subject.into());
+        self.make_room();
         match decision.is_allowed() {
-            true => Ok(Hold::new(self.clone(), self.lane(endpoint), subject, decision)),
+            true => Ok(Hold::new(self.clone(), spent, decision)),
             false => Err(decision),
         }
     }
 
     /// Checks many at once: their cache misses overlap, so each costs less than alone. One decision
     /// each, in order; those that are refused spend nothing, the others do.
+    #[must_use]
     pub fn check_many(&self, asked: &[(Endpoint, Subject<'_>)]) -> Vec<Decision> {
         let lanes = asked.iter().map(|(endpoint, subject)| (self.lane(*endpoint), *subject));
         let decisions = self.live().check_many(&lanes.collect::<Vec<_>>());

@@ -21,7 +21,7 @@ use crate::{
     limit::{
         LimitOptions, Policy,
         bucket::Bucket,
-        core::{Caller, Core, line_key},
+        core::{Caller, Core, Spending, line_key},
         counts::MINUTE_US,
         decision::{Decision, Quota, Reason},
         here::Here,
@@ -49,7 +49,7 @@ pub(crate) struct Live {
     pub(super) journal: Journal,
     pub(super) figures: Mutex<Figures>,
     /// Tells this instance's rows from others'.
-    pub(super) instance: [u8; 16],
+    pub(crate) instance: [u8; 16],
     /// The last change that was followed.
     pub(super) followed: AtomicI64,
     /// Numbers the log's rows.
@@ -127,7 +127,7 @@ impl Live {
     /// Takes a policy in, new or changed; answers its lane. `None`: there are too many.
     pub(super) fn take_in(&self, policy: &Policy) -> Option<usize> {
         let mut endpoints = self.endpoints.write().unwrap_or_else(PoisonError::into_inner);
-        let lane = self.core.set_lane(NewLane::of(policy)?)?;
+        let lane = self.core.set_lane(&NewLane::of(policy)?)?;
         if lane == endpoints.len() {
             endpoints.push(policy.endpoint.clone());
         }
@@ -203,10 +203,16 @@ impl Live {
         }
     }
 
-    /// Gives back what a decision spent.
-    pub(super) fn refund(&self, lane: usize, id: u128, decision: &Decision) {
-        let tokens = self.core.lanes().list.get(lane).map_or(0, |lane| lane.cost);
-        self.core.refund(id, lane, tokens, decision.window_start_us());
+    /// Spends on trial: also answers what to give back.
+    pub(super) fn reserve(&self, lane: usize, subject: Subject<'_>) -> (Decision, Spending) {
+        let named = self.names.of(subject);
+        let spend = |here: &mut Here| {
+            let decision = self.spend(here, lane, &named, NonZeroU32::MIN);
+            // As this thread remembers the lane: so it was when the check was decided.
+            let units = here.units(lane);
+            (decision, Spending { id: named.id, lane, units, start_us: decision.window_start_us() })
+        };
+        self.core.here(spend).unwrap_or_else(|| spend(&mut Here::new(&self.core)))
     }
 
     /// The answer where nothing was asked.
@@ -229,11 +235,15 @@ impl Live {
     /// Ends a freeze whose time is over; whether it was.
     #[cold]
     fn thaw(&self, id: u128) -> bool {
-        if self.is_frozen(id) {
-            return false;
+        {
+            let mut frozen = self.frozen.write().unwrap_or_else(PoisonError::into_inner);
+            let until = frozen.get(&id).copied();
+            if until.is_some_and(|until| until.is_none_or(|until| self.world.now() < until)) {
+                return false;
+            }
+            frozen.remove(&id);
         }
-        self.frozen.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        self.flag(id, false);
+        self.flag(id);
         true
     }
 
@@ -248,14 +258,26 @@ impl Live {
                 false => frozen.remove(&id),
             };
         }
-        self.flag(id, is_frozen);
+        self.flag(id);
     }
 
-    fn flag(&self, id: u128, is_frozen: bool) {
+    /// Brings the flags of an account's lines in line with what is known of him. Until they are: who
+    /// makes a line asks under the shard's lock, so neither lock may be held here.
+    fn flag(&self, id: u128) {
+        let known = || {
+            let frozen = self.frozen.read().unwrap_or_else(PoisonError::into_inner);
+            frozen.contains_key(&id)
+        };
         let lanes = self.endpoints.read().unwrap_or_else(PoisonError::into_inner).len();
-        // One line for every page of endpoints.
-        for lane in (0..lanes).step_by(super::lines::SLOTS) {
-            self.core.table.set_frozen(line_key(id, lane).0, is_frozen);
+        loop {
+            let is_frozen = known();
+            // One line for every page of endpoints.
+            for lane in (0..lanes).step_by(super::lines::SLOTS) {
+                self.core.table.set_frozen(line_key(id, lane).0, is_frozen);
+            }
+            if known() == is_frozen {
+                return;
+            }
         }
     }
 

@@ -17,7 +17,7 @@
 //! Source: the generic cell rate algorithm, ITU-T I.371, annex A, virtual scheduling; the refill
 //! rules are bucket4j's greedy and intervally.
 
-use crate::limit::policy::{Align, PastPolicy, Policy, Rule};
+use crate::limit::policy::{Align, Policy, Rule};
 
 /// The highest level that one word of the table has room for, beside the time that it needs.
 const FULL_MAX: u128 = 1 << 58;
@@ -61,11 +61,6 @@ impl Meter {
     /// `None` if it could not count exactly.
     pub(crate) fn of(policy: &Policy) -> Option<Self> {
         let Policy { rule, align, tokens, capacity, period_us, .. } = *policy;
-        Self::new(rule, align, tokens, capacity, period_us)
-    }
-
-    pub(crate) fn of_past(policy: &PastPolicy) -> Option<Self> {
-        let PastPolicy { rule, align, tokens, capacity, period_us, .. } = *policy;
         Self::new(rule, align, tokens, capacity, period_us)
     }
 

@@ -65,7 +65,7 @@ pub struct Policy {
     pub(crate) period_us: i64,
     pub(crate) cost: i64,
     pub(crate) is_active: bool,
-    /// Counts the changes: buckets bear the version that they were written under.
+    /// Counts the changes.
     pub(crate) version: i64,
     pub(crate) updated_at: Timestamp,
 }
@@ -74,28 +74,8 @@ record! {
     Policy: "fm_limit_config",
     key: (endpoint: EndpointName),
     columns: (
-        rule, align, home, tokens, capacity, period_us, cost, is_active, version, updated_at
+        rule, tokens, capacity, period_us, cost, is_active, updated_at, align, home, version
     ),
-    shard: endpoint,
-    indexes: [],
-}
-
-/// A policy that was replaced: buckets written under it are carried over when they are next seen.
-#[derive(Clone, Debug)]
-pub(crate) struct PastPolicy {
-    pub(crate) endpoint: EndpointName,
-    pub(crate) version: i64,
-    pub(crate) rule: Rule,
-    pub(crate) align: Align,
-    pub(crate) tokens: i64,
-    pub(crate) capacity: i64,
-    pub(crate) period_us: i64,
-}
-
-record! {
-    PastPolicy: "fm_limit_past",
-    key: (endpoint: EndpointName, version: i64),
-    columns: (rule, align, tokens, capacity, period_us),
     shard: endpoint,
     indexes: [],
 }
@@ -221,18 +201,11 @@ impl Policy {
         Self { is_active, ..self }
     }
 
-    /// Where its buckets live, in each instance's memory unless said otherwise. Fixed once the
-    /// endpoint is configured.
+    /// Where a new endpoint's buckets live: in each instance's memory unless said otherwise. An
+    /// endpoint that is configured already keeps its home.
     #[must_use]
     pub fn home(self, home: Home) -> Self {
         Self { home, ..self }
-    }
-
-    /// What to remember of it once another replaces it.
-    pub(crate) fn past(&self) -> PastPolicy {
-        let Self { rule, align, tokens, capacity, period_us, version, .. } = *self;
-        let endpoint = self.endpoint.clone();
-        PastPolicy { endpoint, version, rule, align, tokens, capacity, period_us }
     }
 
     /// What decisions point to.

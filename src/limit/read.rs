@@ -72,11 +72,7 @@ impl Limiter {
                 }
                 let id = (account.to_string(), policy.endpoint.clone());
                 let bucket = self.fm.store().get::<Bucket>(&id).wait()?;
-                let bucket = bucket.filter(|bucket| bucket.version == policy.version);
-                let state = bucket.map_or_else(State::default, |bucket| State {
-                    mark: bucket.mark,
-                    rest: bucket.rest,
-                });
+                let state = bucket.map_or_else(State::default, |one| one.state(&policy, &meter));
                 let now_us = self.fm.store().now().micros();
                 let level = meter.level(state, now_us);
                 stands.push(Decision::of(policy.quota(), level, now_us));
@@ -111,22 +107,24 @@ impl Limiter {
         let store = self.fm.store();
         let since_us = store.now().micros() - HOUR_US;
         let mut figures = BTreeMap::new();
-        for_each(store, Scan::of::<Policy>(), |policy: Policy| {
+        for_each(store, &Scan::of::<Policy>(), |policy: Policy| {
             let endpoint = policy.endpoint.to_string();
             let fresh = EndpointFigures { endpoint: endpoint.clone(), ..Default::default() };
             figures.insert(endpoint, fresh);
             true
         })?;
-        for_each(store, Scan::of::<Minute>().descending(), |row: Minute| {
-            if let Some(known) = figures.get_mut(row.endpoint.as_str()) {
+        for_each(store, &Scan::of::<Minute>().descending(), |row: Minute| {
+            // The view's own bound.
+            let is_recent = row.minute > since_us.div_euclid(MINUTE_US);
+            if let Some(known) = figures.get_mut(row.endpoint.as_str()).filter(|_| is_recent) {
                 let [allowed, refused] = [row.allowed, row.refused].map(i64::unsigned_abs);
                 known.requests += allowed + refused;
                 known.blocked += refused;
             }
-            row.minute > since_us.div_euclid(MINUTE_US) + 1
+            is_recent
         })?;
         for index in ["fm_bucket_idle", "fm_window_idle"] {
-            for_each(store, Scan::of::<Bucket>().by(index).descending(), |row: Bucket| {
+            for_each(store, &Scan::of::<Bucket>().by(index).descending(), |row: Bucket| {
                 let is_recent = row.touched_at.micros() > since_us;
                 if let Some(known) = figures.get_mut(row.endpoint.as_str()) {
                     known.active_buckets += u64::from(is_recent);
@@ -142,7 +140,7 @@ impl Limiter {
         let store = self.fm.store();
         let oldest = store.now().micros().div_euclid(10 * MINUTE_US) - 6;
         let mut keys: BTreeMap<String, [u64; 2]> = BTreeMap::new();
-        for_each(store, Scan::of::<TopKey>().descending(), |row: TopKey| {
+        for_each(store, &Scan::of::<TopKey>().descending(), |row: TopKey| {
             if row.slot > oldest {
                 let sum = keys.entry(row.key).or_default();
                 sum[0] += row.requests.unsigned_abs();

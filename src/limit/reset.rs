@@ -16,6 +16,8 @@ pub(crate) struct Reset {
     pub(crate) endpoints: Vec<EndpointName>,
     pub(crate) actor: Actor,
     pub(crate) reason: String,
+    /// Whose memory is reset with the answer.
+    pub(crate) instance: [u8; 16],
 }
 
 impl Command for Reset {
@@ -38,7 +40,7 @@ impl Command for Reset {
             rows.remove::<Bucket>(&id);
         }
         // Whatever the rows say: instances may hold more in memory.
-        change::note(rows, Change::Reset(&self.account), now);
+        change::note(rows, Change::Reset(&self.account, self.instance), now);
         let subject = format!("account:{}", self.account);
         audit::note(rows, &subject, &self.actor, "reset-limits", &self.reason, now);
         Ok(removed)

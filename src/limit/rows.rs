@@ -5,12 +5,7 @@
 
 use crate::{
     EndpointName, Refusal, Timestamp,
-    limit::{
-        bucket::Bucket,
-        meter::{Meter, State},
-        policy::{PastPolicy, Policy},
-        take::carried,
-    },
+    limit::{bucket::Bucket, meter::Meter, policy::Policy},
     record,
     storage::{Command, KeySet, Rows},
 };
@@ -91,39 +86,24 @@ pub(crate) struct FlushBuckets(pub(crate) Vec<Bucket>);
 impl Command for FlushBuckets {
     type Out = Result<(), Refusal>;
 
-    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
         for bucket in &self.0 {
-            let id = (bucket.key.clone(), bucket.endpoint.clone());
-            keys.own::<Bucket>(&id);
+            keys.own::<Bucket>(&(bucket.key.clone(), bucket.endpoint.clone()));
             keys.peek::<Policy>(&bucket.endpoint);
-            let Some(policy) = seen.get::<Policy>(&bucket.endpoint) else { continue };
-            let stored = seen.get::<Bucket>(&id).map(|stored| stored.version);
-            for version in stored.into_iter().chain([bucket.version]) {
-                if version != policy.version {
-                    keys.peek::<PastPolicy>(&(bucket.endpoint.clone(), version));
-                }
-            }
         }
     }
 
     fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Self::Out {
         for bucket in &self.0 {
-            let Some(policy) = rows.get::<Policy>(&bucket.endpoint).cloned() else { continue };
-            let Some(meter) = Meter::of(&policy) else { continue };
-            let ours = carried(rows, bucket, &policy, &meter);
-            let stored = rows.get::<Bucket>(&(bucket.key.clone(), bucket.endpoint.clone()));
-            let stored = stored.map(|stored| carried(rows, stored, &policy, &meter));
+            let Some(policy) = rows.get::<Policy>(&bucket.endpoint) else { continue };
+            let Some(meter) = Meter::of(policy) else { continue };
+            let id = (bucket.key.clone(), bucket.endpoint.clone());
+            let stored = rows.get::<Bucket>(&id).map(|stored| stored.state(policy, &meter));
+            let ours = bucket.state(policy, &meter);
             // Later first, then more spent: under either rule the emptier bucket.
-            let State { mark, rest } = stored
-                .into_iter()
-                .chain([ours])
-                .max_by_key(|state| (state.mark, state.rest))
-                .unwrap_or_default();
-            if stored == Some(State { mark, rest }) {
-                continue;
+            if stored.is_none_or(|stored| (ours.mark, ours.rest) > (stored.mark, stored.rest)) {
+                rows.put(Bucket::new(id, &meter, ours, bucket.touched_at));
             }
-            let (rule, version) = (policy.rule, policy.version);
-            rows.put(Bucket { rule, mark, rest, version, ..bucket.clone() });
         }
         Ok(())
     }

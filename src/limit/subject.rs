@@ -114,7 +114,7 @@ impl Names {
             }
         };
         // The longest, of an IPv6 network, has 47 bytes.
-        let len = if written.is_ok() { text.position() as usize } else { 0 };
+        let len = usize::try_from(text.position()).ok().filter(|_| written.is_ok()).unwrap_or(0);
         let name = Name::Made(text.into_inner(), len);
         Named { id: self.hash(name.as_str().unwrap_or_default()), name }
     }

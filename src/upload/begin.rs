@@ -76,10 +76,10 @@ pub(crate) fn reservation(id: UploadId) -> ReservationId {
 impl Command for BeginUpload {
     type Out = Result<Begun, Refusal>;
 
-    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
         keys.own::<Once>(&self.once());
         keys.own::<Account>(&self.account);
-        take::keys(seen, keys, &self.endpoint, self.account.as_str());
+        take::keys(keys, &self.endpoint, self.account.as_str());
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {

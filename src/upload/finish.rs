@@ -80,7 +80,7 @@ impl Command for FinalizeUpload {
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         owned(keys, &self.viewer, self.upload);
-        take::keys(seen, keys, &self.endpoint, self.viewer.as_str());
+        take::keys(keys, &self.endpoint, self.viewer.as_str());
         // Only an upload that is complete already names a share to compare with.
         let known = seen.get::<Upload>(&(self.viewer.clone(), self.upload));
         if let Some(share) = known.and_then(|upload| upload.share) {

@@ -200,10 +200,14 @@ impl Script {
         let bucket = |_| Bucket {
             key: key.clone(),
             endpoint: endpoint.clone(),
-            rule: Rule::Greedy,
+            rule: if self.dice(4) == 0 { Rule::Window } else { Rule::Greedy },
+            align: Align::Epoch,
+            parts: 1,
+            unit: 1_000_000,
+            full_units: 1_000_000 * (1 + number(3)),
+            period_us: 60_000_000,
             mark: at.micros() + number(60_000_000),
             rest: 0,
-            version: number(4),
             touched_at: at,
         };
         submit(store, FlushBuckets((0..1 + number(2)).map(bucket).collect()))
@@ -234,7 +238,10 @@ impl Script {
             2 if self.dice(3) == 0 => {
                 let endpoints = vec!["exact".parse().unwrap(), "search".parse().unwrap()];
                 let reason = "a false alarm".to_owned();
-                submit(store, Reset { account: self.account(), endpoints, actor, reason })
+                submit(
+                    store,
+                    Reset { account: self.account(), endpoints, actor, reason, instance: [1; 16] },
+                )
             }
             n => {
                 let until = match n {
