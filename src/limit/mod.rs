@@ -47,7 +47,7 @@ mod tower;
 mod word;
 
 #[cfg(feature = "tower")]
-pub use self::tower::{};
+pub use self::tower::{Caller, LimitLayer, Limited, LimitedFuture};
 pub(crate) use self::{
     bucket::Bucket,
     configure::{Configure, Seed},
