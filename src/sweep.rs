@@ -18,6 +18,11 @@ use crate::{
         Reservation, ReservationState,
         reservation::{End, EndReservation},
     },
+    limit::{
+        Bucket, LimitOptions, LogRow,
+        retention::{Kept, Names, Purge, is_over},
+        rows::{Minute, TopKey},
+    },
     storage::{Command, Cursor, KeySet, Page, Pending, Record, Rows, Scan, Store, StoreError},
     time::{Deadline, Timestamp},
     upload::{AbandonUpload, UPLOAD_TTL, Upload, UploadEvent, UploadStatus},
@@ -48,6 +53,11 @@ pub struct SweepReport {
     pub uploads_failed: u64,
     /// Reservations of the host's that were too old, their credits freed.
     pub reservations_expired: u64,
+    /// Rows of buckets that nobody spent from for long: windows after 24 hours, others after 30 days,
+    /// or what [`LimitOptions`] says.
+    pub buckets_removed: u64,
+    /// Rows of the limiter's log and counters, after 7 days.
+    pub log_rows_removed: u64,
     /// Whether the budget ended before the work.
     pub more: bool,
 }
@@ -77,7 +87,7 @@ impl<C: Expiry> Command for Chunk<C> {
 }
 
 /// One thing that may be due. It checks again, because its page of keys is old by now.
-trait Expiry: Command {
+pub(crate) trait Expiry: Command {
     /// Ends it if it is due; whether it did.
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool;
 }
@@ -106,8 +116,8 @@ impl Expiry for EndReservation {
 }
 
 impl FinalMile {
-    /// Does everything that is due: fails uploads that were begun more than two hours ago and
-    /// frees reservations that are too old.
+    /// Does everything that is due: fails uploads that were begun more than two hours ago, frees
+    /// reservations that are too old, and removes rows of the limiter that nobody needs any more.
     /// Call it hourly, or as often as you like. It works on a thread of its own.
     ///
     /// ```
@@ -117,10 +127,10 @@ impl FinalMile {
     /// # Ok::<(), finalmile::Error>(())
     /// ```
     pub fn maintain(&self, budget: Budget) -> Pending<SweepReport> {
-        let store = self.store().clone();
+        let (store, limits) = (self.store().clone(), self.keeper().live().options);
         let (pending, answer) = Pending::by_hand();
         let work = move || {
-            let done = sweep(&store, Deadline::after(budget.time));
+            let done = sweep(&store, limits, Deadline::after(budget.time));
             if let Err(fault) = &done {
                 Error::from(fault.clone()).log("maintain", None);
             }
@@ -134,13 +144,17 @@ impl FinalMile {
     }
 }
 
-fn sweep(store: &Store, deadline: Deadline) -> Result<SweepReport, StoreError> {
+fn sweep(
+    store: &Store,
+    limits: LimitOptions,
+    deadline: Deadline,
+) -> Result<SweepReport, StoreError> {
     let now = store.now();
     let before = now.before(UPLOAD_TTL);
     let uploads = expire(
         store,
         deadline,
-        "fm_upload_stuck",
+        Some("fm_upload_stuck"),
         |upload: &Upload| upload.created_at <= before,
         |upload| AbandonUpload {
             account: upload.account,
@@ -152,13 +166,51 @@ fn sweep(store: &Store, deadline: Deadline) -> Result<SweepReport, StoreError> {
     let reservations = expire(
         store,
         deadline,
-        "fm_reservation_due",
+        Some("fm_reservation_due"),
         |held: &Reservation| held.expires_at <= now,
         |held| EndReservation { account: held.account, id: held.id, end: End::Expire },
     );
-    // A fault of the first keeps nobody from the second.
-    let ((uploads_failed, more), (reservations_expired, more_too)) = (uploads?, reservations?);
-    Ok(SweepReport { uploads_failed, reservations_expired, more: more || more_too })
+    let buckets = purge(store, limits, deadline, Some("fm_bucket_idle"), |b: &Bucket| {
+        (b.key.clone(), b.endpoint.clone())
+    });
+    let windows = purge(store, limits, deadline, Some("fm_window_idle"), |b: &Bucket| {
+        (b.key.clone(), b.endpoint.clone())
+    });
+    let log = purge(store, limits, deadline, Some("fm_limit_log_at"), |row: &LogRow| {
+        (row.key.clone(), row.at, row.id)
+    });
+    let minutes = purge(store, limits, deadline, None, |row: &Minute| {
+        (row.minute, row.endpoint.clone(), row.instance)
+    });
+    let top = purge(store, limits, deadline, None, |row: &TopKey| {
+        (row.slot, row.key.clone(), row.instance)
+    });
+    // A fault of one keeps nobody from the next.
+    let all = [uploads?, reservations?, buckets?, windows?, log?, minutes?, top?];
+    let [uploads, reservations, buckets, windows, log, minutes, top] = all.map(|(count, _)| count);
+    Ok(SweepReport {
+        uploads_failed: uploads,
+        reservations_expired: reservations,
+        buckets_removed: buckets + windows,
+        log_rows_removed: log + minutes + top,
+        more: all.iter().any(|(_, more)| *more),
+    })
+}
+
+/// Removes the rows of one kind whose time is over.
+fn purge<R: Kept>(
+    store: &Store,
+    options: LimitOptions,
+    deadline: Deadline,
+    index: Option<&'static str>,
+    key: impl Fn(&R) -> R::Key,
+) -> Result<(u64, bool), StoreError>
+where
+    R::Key: Names<Row = R>,
+{
+    let now = store.now();
+    let is_over = |row: &R| is_over(row, &options, now);
+    expire(store, deadline, index, is_over, |row| Purge { key: key(&row), options })
 }
 
 /// Ends what is due in the order of `index`, which begins with the time: how many, and whether time
@@ -166,14 +218,15 @@ fn sweep(store: &Store, deadline: Deadline) -> Result<SweepReport, StoreError> {
 fn expire<R: Record, C: Expiry + Clone>(
     store: &Store,
     deadline: Deadline,
-    index: &'static str,
+    index: Option<&'static str>,
     is_due: impl Fn(&R) -> bool,
     expiry: impl Fn(R) -> C,
 ) -> Result<(u64, bool), StoreError> {
     let mut ended = 0;
     let mut cursor: Option<Cursor> = None;
     while !deadline.is_over() {
-        let scan = Scan::of::<R>().by(index).limit(CHUNK).after(cursor);
+        let scan = Scan { index, ..Scan::of::<R>() };
+        let scan = scan.limit(CHUNK).after(cursor);
         let Page { rows, next, .. } = store.scan::<R>(scan).wait()?;
         let chunk: Vec<C> = rows.into_iter().take_while(&is_due).map(&expiry).collect();
         let short = chunk.len() < CHUNK;

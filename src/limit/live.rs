@@ -40,7 +40,7 @@ use crate::{
 pub(crate) struct Live {
     pub(super) core: Core,
     pub(super) world: Arc<dyn World>,
-    pub(super) options: LimitOptions,
+    pub(crate) options: LimitOptions,
     pub(super) names: Names,
     /// The lanes' endpoints, in the lanes' order.
     pub(super) endpoints: RwLock<Vec<EndpointName>>,

@@ -36,6 +36,7 @@ mod options;
 pub(crate) mod policy;
 mod read;
 mod reset;
+pub(crate) mod retention;
 pub(crate) mod rows;
 mod subject;
 mod sync;
