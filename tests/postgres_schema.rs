@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use finalmile::{
     AccountId, Actor, CORE, Credits, FinalMile, Simulated, SystemWorld, Timestamp,
     engines::{Postgres, Sqlite},
-    limit::Policy,
+    limit::{Policy, Subject},
     storage::{Backend, Kind, Only, Store, conformance::probe},
 };
 use world::{key, purchase, share};
@@ -118,6 +118,15 @@ fn live(backend: impl Backend) -> FinalMile {
     let hour = Duration::from_secs(3_600);
     fm.ledger().reserve(&bob, Credits::new(3), hour, &key("held")).wait().unwrap();
     admin.freeze(&bob, "too 'clever' by half", None).wait().unwrap();
+    let limiter = fm.limiter();
+    let (search, feed) = (limiter.endpoint("search").unwrap(), limiter.endpoint("feed").unwrap());
+    for (i, name) in (1..).zip(["ada", "eve", "żółć"]) {
+        let account = AccountId::new(name).unwrap();
+        let spent = (0..8 + i).filter(|_| limiter.check(search, &account).is_allowed()).count();
+        assert_eq!(spent, 7);
+        assert!(limiter.check(feed, Subject::Address([192, 0, 2, i].into())).is_allowed());
+    }
+    limiter.flush().unwrap();
     fm
 }
 
@@ -137,6 +146,10 @@ fn the_views_show_the_same_columns_and_rows_on_both_databases() {
         "media_shares_feed",
         "rate_limit_config",
         "rate_limits",
+        "rate_limit_buckets",
+        "rate_limit_log",
+        "v_rate_limit_dashboard",
+        "v_rate_limit_top_users",
     ] {
         let read = |fm: &FinalMile| {
             let mut seen = fm.store().view(view, 1_000).wait().unwrap();

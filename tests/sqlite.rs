@@ -351,6 +351,8 @@ fn the_views_bear_the_documents_names() {
         "media_shares",
         "media_shares_feed",
         "rate_limits",
+        "rate_limit_buckets",
+        "v_rate_limit_dashboard",
     ] {
         let rows = fm.store().view(view, 10).wait().unwrap().rows;
         assert!(!rows.is_empty(), "{view}");
