@@ -15,7 +15,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -37,6 +37,9 @@ const LINES_MIN: usize = 8;
 /// as it has lines, and an attacker would make it look for every key.
 pub(crate) const FULL_US: i64 = 1_000_000;
 
+/// Places that one newcomer may walk in other shards than his own; the next walks on from there.
+const WALK_MAX: usize = 16_384;
+
 /// Says whether a bucket is full: of which page and slot, under which word.
 pub(crate) type IsFull<'f> = &'f dyn Fn(u8, usize, u64) -> bool;
 
@@ -48,6 +51,10 @@ pub(crate) struct Table {
     shards: Box<[Mutex<Shard>]>,
     lines: AtomicUsize,
     lines_max: usize,
+    /// Which shard is walked next for idle lines.
+    walk: AtomicUsize,
+    /// Until when no shard is worth walking.
+    full_until_us: AtomicI64,
 }
 
 /// One part of the table.
@@ -85,6 +92,8 @@ impl Table {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             lines: AtomicUsize::new(0),
             lines_max,
+            walk: AtomicUsize::new(0),
+            full_until_us: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -126,14 +135,33 @@ impl Table {
         now_us: i64,
         is_full: IsFull<'_>,
     ) -> Result<Array, AtCapacity> {
+        match self.admit_here(new, now_us, is_full) {
+            // His own shard had nothing to drop, but one with idle lines may be elsewhere.
+            Err(AtCapacity) if self.reclaim(now_us, is_full) => {
+                self.admit_here(new, now_us, is_full)
+            }
+            answer => answer,
+        }
+    }
+
+    fn admit_here(
+        &self,
+        new: &Newcomer<'_>,
+        now_us: i64,
+        is_full: IsFull<'_>,
+    ) -> Result<Array, AtCapacity> {
         let (shard, place) = self.place(new.key);
         let mut shard = self.shard(shard);
         if let Found::Line(..) = shard.array.find(new.key, place) {
             return Ok(shard.array.clone());
         }
-        let at_bound = self.lines.load(Ordering::Relaxed) >= self.lines_max;
+        // Taken before it is used: others add to other shards meanwhile (**Q4**).
+        let at_bound = !self.reserve();
         if at_bound || shard.used >= room(shard.array.len()) {
             self.make_room(&mut shard, at_bound, now_us, is_full)?;
+        }
+        if at_bound && !self.reserve() {
+            return Err(AtCapacity);
         }
         // Under the lock: whoever freezes after this finds the line, whoever froze before is seen.
         let flags = if (new.is_frozen)() { FROZEN } else { 0 };
@@ -142,8 +170,35 @@ impl Table {
             shard.names.insert(new.key.id, name.into());
         }
         shard.used += 1;
-        self.lines.fetch_add(1, Ordering::Relaxed);
         Ok(shard.array.clone())
+    }
+
+    /// Counts a line that is about to be added, unless there are as many as may be.
+    fn reserve(&self) -> bool {
+        let one_more = |lines| (lines < self.lines_max).then_some(lines + 1);
+        self.lines.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// Drops the idle lines of some shard; whether there were any.
+    fn reclaim(&self, now_us: i64, is_full: IsFull<'_>) -> bool {
+        if now_us < self.full_until_us.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut walked = 0;
+        for _ in 0..SHARDS {
+            if walked > WALK_MAX {
+                return false;
+            }
+            let mut shard = self.shard(self.walk.fetch_add(1, Ordering::Relaxed) % SHARDS);
+            if now_us >= shard.full_until_us {
+                walked += shard.array.len();
+            }
+            if self.make_room(&mut shard, true, now_us, is_full).is_ok() {
+                return true;
+            }
+        }
+        self.full_until_us.store(now_us.saturating_add(FULL_US), Ordering::Relaxed);
+        false
     }
 
     fn make_room(
