@@ -183,6 +183,9 @@ enum Source {
 /// A step back of more than that is a step; less is the counter's drift.
 const STEP_US: i64 = 1_000_000;
 
+/// How far from 1970 a live clock goes, in microseconds: 146,000 years, with room to count beyond.
+const FAR_US: i64 = 1 << 62;
+
 impl LiveClock {
     pub(crate) fn new(world: Arc<dyn World>, precision: Precision) -> Self {
         let source = match precision {
@@ -244,7 +247,7 @@ impl LiveClock {
             self.offset_us.fetch_add(last.saturating_sub(now), Ordering::Relaxed);
         }
         *last = now;
-        now.saturating_add(self.offset_us.load(Ordering::Relaxed))
+        now.saturating_add(self.offset_us.load(Ordering::Relaxed)).clamp(-FAR_US, FAR_US)
     }
 
     /// How far this clock is ahead of the world's.

@@ -107,7 +107,9 @@ impl TokenBucket {
     /// A full one.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
-        Self { quota: policy.quota(), cost: policy.cost.unsigned_abs(), state: State::default() }
+        // Since ever: before 1970 too.
+        let state = State { mark: i64::MIN, rest: 0 };
+        Self { quota: policy.quota(), cost: policy.cost.unsigned_abs(), state }
     }
 
     /// Spends what `times` checks cost, or nothing. Times may go backwards.

@@ -134,7 +134,7 @@ impl Meter {
     /// further takes what was spent along, so nothing is granted twice (**B4**).
     pub(crate) fn window(&self, start_us: i64, used: u64, now_us: i64) -> Level {
         let current = match self.align {
-            Align::Epoch => now_us - now_us.rem_euclid(self.period_us),
+            Align::Epoch => now_us.saturating_sub(now_us.rem_euclid(self.period_us)),
             Align::First => now_us,
         };
         let since = now_us.saturating_sub(start_us);
