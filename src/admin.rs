@@ -55,6 +55,13 @@ impl Admin {
         self.change("unfreeze-account", account, reason, None)
     }
 
+    /// An account with its freeze: since when, until when, by whom and why. `None`: nobody of that
+    /// name has one. The view `account_status` shows the same.
+    pub fn account_status(&self, account: &AccountId) -> Pending<Option<Account>> {
+        let fault = FinalMile::fault("account-status", Some(account.clone()));
+        self.fm.store().get_in(account, fault)
+    }
+
     fn change(
         &self,
         service: &'static str,

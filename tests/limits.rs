@@ -433,7 +433,11 @@ fn a1_every_admins_act_leaves_one_entry() {
     let world = World::new();
     let admin = world.admin();
     admin.freeze(&world.ada, "spam", None).wait().unwrap();
+    let status = || admin.account_status(&world.ada).wait().unwrap().unwrap();
+    assert_eq!(status().frozen_reason.as_deref(), Some("spam"));
+    assert_eq!(status().frozen_by.as_deref(), Some("ops"));
     admin.unfreeze(&world.ada, "it was not").wait().unwrap();
+    assert_eq!((status().frozen_at, status().frozen_reason), (None, None));
     admin.unfreeze(&world.ada, "again").wait().unwrap();
     let entries = admin.audit("account:ada").unwrap();
     let story: Vec<_> =

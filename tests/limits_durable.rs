@@ -2,6 +2,7 @@
 
 #![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, reason = "what a crash gives back is measured in real time")]
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -13,9 +14,10 @@ use std::{
 };
 
 use finalmile::{
-    AccountId, Actor, Admin, Budget, EndpointName, FinalMile, Simulated, Timestamp, World as _,
+    AccountId, Actor, Admin, Budget, EndpointName, Error, FinalMile, Refusal, Simulated, Timestamp,
+    World as _,
     engines::Sqlite,
-    limit::{LimitOptions, Policy, Reason, Subject},
+    limit::{LimitOptions, Policy, Reason, Subject, Take},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -216,6 +218,28 @@ fn the_documents_views_show_what_was_counted() {
     assert!(cell("block_rate_percent").contains(&format!("{}.{:02}", rate / 100, rate % 100)));
     let top = format!("{:?}", fm.store().view("v_rate_limit_top_users", 10).wait().unwrap());
     assert!(top.contains("\"ada\"") && top.contains("(40)"), "{top}");
+}
+
+#[test]
+fn a_token_in_the_hosts_transaction_is_spent_with_its_rows_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let fm = open(&folder.path().join("app.db"), &clock());
+    let token = || Take::new("begin-upload".parse().unwrap(), ada());
+    let left = || {
+        let all = fm.limiter().buckets(&ada()).unwrap();
+        all.iter().find(|one| one.endpoint() == "begin-upload").unwrap().remaining().unwrap()
+    };
+    let post = |fails: bool| {
+        fm.transaction(|tx| {
+            tx.sql().execute("CREATE TABLE IF NOT EXISTS posts (id INTEGER PRIMARY KEY)", [])?;
+            let taken = tx.run(token())?;
+            tx.sql().execute("INSERT INTO posts DEFAULT VALUES", [])?;
+            if fails { Err(Error::from(Refusal::Unauthorized)) } else { Ok(taken.remaining()) }
+        })
+    };
+    assert_eq!((post(false).unwrap(), left()), (Some(49), 49));
+    post(true).unwrap_err();
+    assert_eq!(left(), 49);
 }
 
 /// The child of the next test: it spends as fast as it can and says how much, each millisecond.

@@ -175,7 +175,12 @@ impl Core {
                     }
                     Err(now) => word = now,
                 },
-                Spent::Unclear => time = Interval::exactly(self.clock.now_us()),
+                Spent::Unclear => {
+                    time = Interval::exactly(self.clock.now_us());
+                    if !lane.rate.covers(time) {
+                        return Err(Trouble::Rebase);
+                    }
+                }
                 Spent::No(level, wait_us) => {
                     if FULL {
                         self.note(line, key, false);
@@ -234,7 +239,7 @@ impl Core {
                 Trouble::Foreign => self.convert(here, lane_at, caller.id),
                 Trouble::Inactive => break self.untouched(quota),
                 Trouble::Never => {
-                    break self.untouched(quota).denied(Reason::CostExceedsBurst, None);
+                    break self.peek(caller.id, lane_at).denied(Reason::CostExceedsBurst, None);
                 }
                 Trouble::Frozen => {
                     break self.peek(caller.id, lane_at).denied(Reason::Frozen, None);

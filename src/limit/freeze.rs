@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! - **B6** A frozen account is refused by every check and cannot begin an upload, from the commit
-//!   of the freeze on.
+//! - **B6** A frozen account is refused by every check and cannot begin an upload: by commands from
+//!   the commit of the freeze on, in the memory of the instance that froze it with the answer, and
+//!   in other instances within a second.
 
 use crate::{
     AccountId, Actor, Refusal, Timestamp, audit,

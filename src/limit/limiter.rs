@@ -4,9 +4,7 @@ use std::num::NonZeroU32;
 
 use crate::{
     AccountId, EndpointName, Error, FinalMile, Refusal,
-    limit::{
-        Decision, Hold, Home, Policy, Reason, Subject, live::Live, subject::uuid_text, take::Take,
-    },
+    limit::{Decision, Hold, Home, Policy, Reason, Subject, Take, live::Live, subject::uuid_text},
     storage::{Page, Pending, Scan},
 };
 
@@ -251,7 +249,7 @@ impl Limiter {
     pub fn take(&self, endpoint: &EndpointName, account: &AccountId) -> Pending<Decision> {
         let (endpoint, account) = (endpoint.clone(), account.clone());
         let (who, at) = (account.clone(), endpoint.to_string());
-        let command = Take { endpoint, account, times: 1 };
+        let command = Take::new(endpoint, account);
         self.fm.keeper().start_for_figures();
         self.fm.ask_then("check-rate-limit", Some(who.clone()), command, move |live, taken| {
             live.note_taken(&who, &at, taken.err());

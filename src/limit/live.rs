@@ -1,10 +1,7 @@
 //! The limiter in memory: what is frozen, which endpoints are here, and what a check leaves behind.
 //!
-//! # Invariants
-//!
-//! - **B6** A frozen account is refused by every check and cannot begin an upload: by commands from
-//!   the commit of the freeze on, in the memory of the instance that froze it at once, and in other
-//!   instances within a second.
+//! A freeze (**B6**) is a flag on the account's lines, which a check reads anyway; who makes a new line
+//! asks first.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -66,5 +66,6 @@ pub use self::{
     read::{EndpointFigures, TopUser},
     rows::LogRow,
     subject::Subject,
+    take::Take,
 };
 pub use crate::time::Precision;

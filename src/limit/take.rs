@@ -1,5 +1,7 @@
 //! Taking tokens inside a command: exact across instances, with no sync of its own.
 
+use std::num::NonZeroU32;
+
 use crate::{
     AccountId, EndpointName, Refusal, Timestamp,
     ledger::Account,
@@ -51,15 +53,59 @@ pub(crate) fn take(
     }
 }
 
-/// A check on its own.
+/// A token of an endpoint whose buckets live in the store, as a command: on its own, or called by a
+/// command of the host's, so that the token commits with the rows that it pays for and costs no
+/// sync of its own.
+///
+/// ```
+/// # use finalmile::{AccountId, EndpointName, Refusal, Timestamp, limit::Take};
+/// # use finalmile::storage::{Command, KeySet, Rows};
+/// struct Post {
+///     token: Take,
+///     // … and the rows of the post
+/// }
+///
+/// impl Command for Post {
+///     type Out = Result<(), Refusal>;
+///     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+///         self.token.keys(seen, keys);
+///         // … and those of the post
+///     }
+///     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
+///         let _decision = self.token.decide(rows, now)?;
+///         // … and the post
+///         Ok(())
+///     }
+/// }
+/// # let fm = finalmile::FinalMile::builder(finalmile::engines::Memory::new()).open()?;
+/// let token = Take::new("begin-upload".parse()?, AccountId::new("ada")?);
+/// assert_eq!(fm.store().submit(Post { token }).wait()?, Ok(()));
+/// # Ok::<(), finalmile::Error>(())
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Take {
+pub struct Take {
     pub(crate) endpoint: EndpointName,
     pub(crate) account: AccountId,
     pub(crate) times: u32,
 }
 
+impl Take {
+    /// What one check costs, of this account's bucket.
+    #[must_use]
+    pub fn new(endpoint: EndpointName, account: AccountId) -> Self {
+        Self { endpoint, account, times: 1 }
+    }
+
+    /// What so many checks cost, all or nothing.
+    #[must_use]
+    pub fn times(self, times: NonZeroU32) -> Self {
+        Self { times: times.get(), ..self }
+    }
+}
+
 impl Command for Take {
+    /// A refusal commits and spends nothing: [`Refusal::RateLimited`], [`Refusal::AccountFrozen`],
+    /// [`Refusal::EndpointUnknown`], or [`Refusal::Invalid`] for an endpoint in memory.
     type Out = Result<Decision, Refusal>;
 
     fn keys(&self, _seen: &Rows, set: &mut KeySet) {
