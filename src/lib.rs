@@ -1,7 +1,7 @@
 //! The last mile of a media app: who may act and how often, who owns how many credits, uploads from
 //! begin to feed, small pictures from big ones, and files kept under their content id.
 //!
-//! [`FinalMile`] is the front door. It runs on an embedded SQLite file ([`engines::Sqlite`], the
+//! [`FinalMile`] is the front door. It runs on an embedded SQLite file (`engines::Sqlite`, the
 //! default), on PostgreSQL (`engines::Postgres`) or in memory ([`engines::Memory`]); the rules are
 //! the same functions everywhere.
 //!
@@ -20,8 +20,8 @@
 //!
 //! # What it does not do yet
 //!
-//! Webhooks, refunds, soft delete, limits in memory, a scaled JPEG decoder, video posters, fetching
-//! from gateways, and the phone's native module.
+//! Webhooks, refunds, soft delete, limits shared over Redis, a scaled JPEG decoder, video posters,
+//! fetching from gateways, and the phone's native module.
 
 mod admin;
 mod audit;

@@ -13,7 +13,7 @@
 #   doc       the documentation builds without a warning
 #   test      all tests, documentation examples, live servers and the licences of all dependencies
 #   features  the library compiles without features and with each one alone
-#   examples  all examples build, and share_media runs twice on one database
+#   examples  all examples build, share_media runs twice on one database, replay_limits decides
 #   package   what would be published builds by itself
 #
 # Environment:
@@ -102,6 +102,13 @@ step_examples() {
     "${share[@]}" | tee "$scratch/second-run"
     if ! grep -qi 'nothing was charged' "$scratch/second-run"; then
         echo "the second run must say that nothing was charged" >&2
+        return 1
+    fi
+    local decided expected='{"allowed":false,"remaining":0,"retry_after_us":1000000}'
+    decided=$(printf '{"t_us":0,"key":"ada"}\n%.0s' 1 2 |
+        cargo run --release --quiet --example replay_limits -- --greedy 1/1s | tail -n 1)
+    if [ "$decided" != "$expected" ]; then
+        echo "replay_limits said $decided instead of $expected" >&2
         return 1
     fi
 }
