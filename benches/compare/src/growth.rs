@@ -9,12 +9,13 @@ use finalmile::{
     AccountId, Actor, Credits, Error, FinalMile,
     engines::Sqlite,
     ledger::{Money, Purchase},
-    limit::Policy,
+    limit::{Home, Policy},
 };
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::ClockId;
 
 use crate::{
     args::Args,
+    checks::reading,
     report::{Bar, Report, Row, Unit},
     rounds::Runs,
 };
@@ -52,9 +53,10 @@ pub fn begin_upload(args: &Args, report: &mut Report, parent: &str) -> Result<()
         let mut runs = [Runs::default(), Runs::default()];
         for _ in 0..args.pace().rounds {
             for (side, runs) in sides.iter_mut().zip(&mut runs) {
-                let before = cpu();
+                let before = reading(ClockId::ProcessCPUTime);
                 side.begin(CHUNK, chunk)?;
-                let micros = (cpu() - before).as_secs_f64() * 1e6;
+                let took = reading(ClockId::ProcessCPUTime) - before;
+                let micros = took.as_secs_f64() * 1e6;
                 runs.push(micros / f64::from(u16::try_from(CHUNK).unwrap_or(u16::MAX)));
                 runs.ops += CHUNK;
             }
@@ -74,24 +76,9 @@ struct Uploads {
 
 impl Uploads {
     fn filled(path: &Path, count: u64) -> Result<Self, Error> {
-        let fm = FinalMile::builder(Sqlite::file(path)).open()?;
         // Nobody is limited here: what is measured is a begin that happens.
         let limit = Policy::greedy("begin-upload".parse()?, 1_000_000_000, Duration::from_secs(1))?;
-        drop(fm.admin(Actor::new("bench")?).configure(limit).wait()?);
-        let mut accounts = Vec::new();
-        for n in 0..ACCOUNTS {
-            let account = AccountId::new(format!("account-{n}"))?;
-            let purchase = Purchase {
-                account: account.clone(),
-                credits: Credits::new(1_000_000),
-                provider: "bench".parse()?,
-                reference: format!("purchase-{n}").parse()?,
-                paid: Money::minor(499, "usd")?,
-                metadata: std::collections::BTreeMap::default(),
-            };
-            fm.ledger().add_credits(purchase).wait()?;
-            accounts.push(account);
-        }
+        let (fm, accounts) = opened(path, limit.home(Home::Store))?;
         let mut uploads = Self { fm, accounts, begun: 0 };
         uploads.begin(count, CHUNK)?;
         Ok(uploads)
@@ -117,9 +104,23 @@ impl Uploads {
     }
 }
 
-/// Processor time of this process so far.
-fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
+/// A file whose accounts have credits to spare, under that limit.
+pub(crate) fn opened(path: &Path, limit: Policy) -> Result<(FinalMile, Vec<AccountId>), Error> {
+    let fm = FinalMile::builder(Sqlite::file(path)).open()?;
+    drop(fm.admin(Actor::new("bench")?).configure(limit).wait()?);
+    let mut accounts = Vec::new();
+    for n in 0..ACCOUNTS {
+        let account = AccountId::new(format!("account-{n}"))?;
+        let purchase = Purchase {
+            account: account.clone(),
+            credits: Credits::new(1_000_000),
+            provider: "bench".parse()?,
+            reference: format!("purchase-{n}").parse()?,
+            paid: Money::minor(499, "usd")?,
+            metadata: std::collections::BTreeMap::default(),
+        };
+        fm.ledger().add_credits(purchase).wait()?;
+        accounts.push(account);
+    }
+    Ok((fm, accounts))
 }

@@ -3,10 +3,12 @@
 //! ```text
 //! cargo bench -p finalmile-compare --bench storage [-- [--quick] [--write] [ROW…]]
 //! cargo bench -p finalmile-compare --bench postgres [-- …]
+//! cargo bench -p finalmile-compare --bench limiter [-- …]
 //! ```
 //!
-//! Both sides do the same [`transfer`] on the same tables, in turns (ours, rival, ours, rival), and
-//! afterwards every balance is compared with a model, so a side that did nothing fails. Only ratios
+//! Both sides do the same, in turns (ours, rival, ours, rival): a [`transfer`] on the same tables, or
+//! checks of the same keys. Afterwards what they left is compared with a model, every balance or the
+//! tokens spent, so a side that did nothing fails. Only ratios
 //! of medians count; a run whose rival disagrees with itself by more than 10 % says that it was
 //! noisy. Rivals live here so that they are nobody's dependency.
 
@@ -16,10 +18,16 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
 
 pub mod args;
+pub mod bare;
 pub mod callers;
+pub mod checks;
+pub mod full;
 pub mod group_commit;
 pub mod growth;
+pub mod keys;
 pub mod report;
+pub mod resident;
 pub mod rivals;
 pub mod rounds;
+pub mod token;
 pub mod transfer;

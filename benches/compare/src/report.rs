@@ -18,6 +18,8 @@ pub enum Bar {
     AtLeast(f64),
     /// Ours should be at most that many times the other's.
     AtMost(f64),
+    /// Nothing was hoped for: shown so that the others can be judged.
+    None,
 }
 
 /// What the runs counted.
@@ -27,6 +29,14 @@ pub enum Unit {
     PerSecond,
     /// Microseconds of processor time per operation.
     CpuMicros,
+    /// Nanoseconds of processor time per check.
+    CpuNanos,
+    /// Nanoseconds that passed per check.
+    Nanos,
+    /// Nanoseconds that passed, where microseconds are expected.
+    Micros,
+    /// Bytes of memory per key.
+    Bytes,
 }
 
 /// One line of the table.
@@ -53,22 +63,25 @@ impl Row {
 
     fn verdict(&self) -> String {
         let met = match self.bar {
-            Bar::AtLeast(bar) => self.ratio() >= bar,
-            Bar::AtMost(bar) => self.ratio() <= bar,
+            Bar::AtLeast(bar) if self.ratio() >= bar => "met",
+            Bar::AtMost(bar) if self.ratio() <= bar => "met",
+            Bar::AtLeast(_) | Bar::AtMost(_) => "short",
+            Bar::None => "shown",
         };
         let noise = if self.runs[1].is_quiet() { "" } else { ", noisy" };
-        format!("{}{noise}", if met { "met" } else { "short" })
+        format!("{met}{noise}")
     }
 
     fn line(&self) -> String {
         let bar = match self.bar {
             Bar::AtLeast(bar) => format!("≥ {bar}x"),
             Bar::AtMost(bar) => format!("≤ {bar}x"),
+            Bar::None => "none".to_owned(),
         };
         let [ours, rivals] = self.runs.each_ref().map(|runs| self.unit.text(runs));
         let Self { figure, rival, .. } = self;
-        let (ratio, verdict) = (self.ratio(), self.verdict());
-        format!("| {figure} | {rival} | {ours} | {rivals} | {ratio:.2}x | {bar} | {verdict} |")
+        let (ratio, verdict) = (digits(self.ratio()), self.verdict());
+        format!("| {figure} | {rival} | {ours} | {rivals} | {ratio}x | {bar} | {verdict} |")
     }
 }
 
@@ -82,6 +95,12 @@ impl Unit {
                 format!("{median}/s ({min} to {max})")
             }
             Self::CpuMicros => format!("{median:.1} µs ({min:.1} to {max:.1})"),
+            Self::CpuNanos | Self::Nanos => format!("{median:.1} ns ({min:.1} to {max:.1})"),
+            Self::Micros => {
+                let [median, min, max] = [median, min, max].map(|nanos| digits(nanos / 1e3));
+                format!("{median} µs ({min} to {max})")
+            }
+            Self::Bytes => format!("{median:.1} B ({min:.1} to {max:.1})"),
         }
     }
 }
@@ -191,6 +210,14 @@ fn date(days_since_1970: i64) -> String {
     format!("{year}-{month:02}-{:02}", day - (153 * march + 2) / 5 + 1)
 }
 
+/// Two decimals, and as many more as a small number needs to be seen.
+fn digits(number: f64) -> String {
+    match number {
+        0.0..0.01 => format!("{number:.5}"),
+        _ => format!("{number:.2}"),
+    }
+}
+
 /// A whole number with a comma every three digits.
 fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
@@ -248,5 +275,32 @@ mod tests {
             "| 1 caller | by hand | 4,000/s (3,000 to 1,000,000) | 2,000/s (1,900 to 2,100) \
              | 2.00x | ≥ 2.5x | short |"
         );
+    }
+
+    #[test]
+    fn a_row_without_a_bar_is_shown() {
+        let row = |unit, bar| Row {
+            figure: "a check".to_owned(),
+            rival: "another".to_owned(),
+            unit,
+            runs: [[10.0, 12.0], [10_000.0, 12_000.0]].map(|figures| {
+                let mut runs = Runs::default();
+                figures.into_iter().for_each(|figure| runs.push(figure));
+                runs
+            }),
+            bar,
+        };
+        assert_eq!(
+            row(Unit::CpuNanos, Bar::None).line(),
+            "| a check | another | 11.0 ns (10.0 to 12.0) | 11000.0 ns (10000.0 to 12000.0) \
+             | 0.00100x | none | shown, noisy |"
+        );
+        assert_eq!(
+            row(Unit::Micros, Bar::AtMost(0.001)).line(),
+            "| a check | another | 0.01 µs (0.01 to 0.01) | 11.00 µs (10.00 to 12.00) \
+             | 0.00100x | ≤ 0.001x | met, noisy |"
+        );
+        let bytes = row(Unit::Bytes, Bar::None).line();
+        assert!(bytes.contains("| 11.0 B (10.0 to 12.0) |"), "{bytes}");
     }
 }

@@ -152,7 +152,7 @@ pub fn check(side: &str, count: u64, balances: &[i64], keys: i64) {
 }
 
 /// `SplitMix64`'s finaliser (Steele, Lea and Flood 2014).
-fn mix(n: u64) -> u64 {
+pub(crate) fn mix(n: u64) -> u64 {
     let mut z = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

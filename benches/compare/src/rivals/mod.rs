@@ -1,6 +1,7 @@
 //! Rivals: what one would write without the library, as well as it can be written.
 
 pub mod by_hand;
+pub mod governed;
 pub mod mutex;
 #[cfg(feature = "postgres")]
 pub mod one_statement;
