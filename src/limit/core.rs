@@ -58,7 +58,7 @@ pub(crate) struct Spending {
 
 /// Why a check is not an ordinary one.
 #[derive(Clone, Copy)]
-enum Trouble {
+pub(crate) enum Trouble {
     /// What the thread remembers is old.
     Old,
     /// There is no such lane.
@@ -103,9 +103,50 @@ impl Core {
         Interval { low_us, high_us }
     }
 
-    /// Spends, or says why not. `FULL`: with freezes, counters and flushes; without, the bare bucket.
+    /// An ordinary check by what this thread remembers. `FULL`: with freezes, counters and flushes;
+    /// without, the bare bucket. What is no ordinary check is for [`Core::check_again`]; `None`: the
+    /// thread remembers nothing.
+    // Apart from the rest, so that the answer is built where it is wanted, not merged and copied.
     #[expect(clippy::inline_always, reason = "the answer is built where it is wanted, not copied")]
     #[inline(always)]
+    pub(crate) fn try_check<const FULL: bool>(
+        &self,
+        lane: usize,
+        id: u128,
+        times: NonZeroU32,
+    ) -> Result<Decision, Option<Trouble>> {
+        let time = self.interval();
+        let spent = self.here(|here| {
+            let (level, now_us) = self.spend::<FULL>(here, lane, id, times, time)?;
+            Ok((here.lanes[lane].quota, level, now_us))
+        });
+        match spent {
+            Some(Ok((quota, level, now_us))) => Ok(Decision::of(quota, level, now_us)),
+            Some(Err(trouble)) => Err(Some(trouble)),
+            None => Err(None),
+        }
+    }
+
+    /// A check that turned out to be no ordinary one, if it is known why.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn check_again<const FULL: bool>(
+        &self,
+        lane: usize,
+        caller: &Caller<'_>,
+        times: NonZeroU32,
+        trouble: Option<Trouble>,
+    ) -> Decision {
+        let check = |here: &mut Here| match trouble {
+            Some(trouble) => self.settle::<FULL>(here, lane, caller, times, trouble),
+            None => self.check::<FULL>(here, lane, caller, times, self.interval()),
+        };
+        // A thread that remembers nothing looks everything up.
+        self.here(check).unwrap_or_else(|| check(&mut Here::new(self)))
+    }
+
+    /// Spends, or says why not.
+    #[inline]
     pub(crate) fn check<const FULL: bool>(
         &self,
         here: &mut Here,
@@ -114,7 +155,7 @@ impl Core {
         times: NonZeroU32,
         time: Interval,
     ) -> Decision {
-        match self.spend::<FULL>(here, lane, caller, times, time) {
+        match self.spend::<FULL>(here, lane, caller.id, times, time) {
             Ok((level, now_us)) => Decision::of(here.lanes[lane].quota, level, now_us),
             Err(trouble) => self.settle::<FULL>(here, lane, caller, times, trouble),
         }
@@ -126,7 +167,7 @@ impl Core {
         &self,
         here: &Here,
         lane_at: usize,
-        caller: &Caller<'_>,
+        id: u128,
         times: NonZeroU32,
         mut time: Interval,
     ) -> Result<(Level, i64), Trouble> {
@@ -147,7 +188,7 @@ impl Core {
         if units > lane.rate.meter.full {
             return Err(Trouble::Never);
         }
-        let (key, slot) = line_key(caller.id, lane_at);
+        let (key, slot) = line_key(id, lane_at);
         let (shard, place) = self.table.place(key);
         let array = &here.arrays[shard];
         let Found::Line(line, _, flags) = array.find(key, place) else {
@@ -249,7 +290,7 @@ impl Core {
                         .denied(Reason::RateLimited, Some(wait_us));
                 }
             }
-            match self.spend::<FULL>(here, lane_at, caller, times, self.interval()) {
+            match self.spend::<FULL>(here, lane_at, caller.id, times, self.interval()) {
                 Ok((level, now_us)) => {
                     return Decision::of(here.lanes[lane_at].quota, level, now_us);
                 }

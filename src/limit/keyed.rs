@@ -9,8 +9,7 @@ use crate::{
     Refusal, SystemWorld, World,
     limit::{
         Decision, Policy, Precision,
-        core::{Caller, Core},
-        here::Here,
+        core::{Caller, Core, Trouble},
         lanes::NewLane,
     },
 };
@@ -88,12 +87,17 @@ impl Keyed {
     /// Spends what one check costs, under a policy by its number. An unknown number allows nothing.
     #[inline]
     pub fn check_at(&self, policy: usize, key: u128) -> Decision {
+        match self.core.try_check::<false>(policy, key, NonZeroU32::MIN) {
+            Ok(decision) => decision,
+            Err(trouble) => self.check_again(policy, key, trouble),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn check_again(&self, policy: usize, key: u128, trouble: Option<Trouble>) -> Decision {
         let caller = Caller { id: key, name: None, is_frozen: &|_| false };
-        let core = &self.core;
-        let check = |here: &mut Here| {
-            core.check::<false>(here, policy, &caller, NonZeroU32::MIN, core.interval())
-        };
-        core.here(check).unwrap_or_else(|| check_afar(core, policy, &caller))
+        self.core.check_again::<false>(policy, &caller, NonZeroU32::MIN, trouble)
     }
 
     /// Lines held, and lines there is memory for, 64 bytes each.
@@ -101,11 +105,4 @@ impl Keyed {
     pub fn size(&self) -> (usize, usize) {
         self.core.table.size()
     }
-}
-
-/// In a thread that remembers nothing.
-#[cold]
-#[inline(never)]
-fn check_afar(core: &Core, policy: usize, caller: &Caller<'_>) -> Decision {
-    core.check::<false>(&mut Here::new(core), policy, caller, NonZeroU32::MIN, core.interval())
 }

@@ -18,7 +18,7 @@ use crate::{
     limit::{
         LimitOptions, Policy,
         bucket::Bucket,
-        core::{Caller, Core, Spending, line_key},
+        core::{Caller, Core, Spending, Trouble, line_key},
         counts::MINUTE_US,
         decision::{Decision, Quota, Reason},
         here::Here,
@@ -135,14 +135,30 @@ impl Live {
     #[inline]
     pub(crate) fn check(&self, lane: usize, subject: Subject<'_>, times: NonZeroU32) -> Decision {
         let named = self.names.of(subject);
-        let spend = |here: &mut Here| self.spend(here, lane, &named, times);
-        self.core.here(spend).unwrap_or_else(|| self.afar(lane, &named, times))
+        match self.core.try_check::<true>(lane, named.id, times) {
+            Ok(decision) => {
+                if self.journal.wants(true) {
+                    self.log(&named, &decision, times);
+                }
+                decision
+            }
+            Err(trouble) => self.check_again(lane, &named, times, trouble),
+        }
     }
 
-    /// In a thread that remembers nothing.
     #[cold]
-    fn afar(&self, lane: usize, named: &Named<'_>, times: NonZeroU32) -> Decision {
-        self.spend(&mut Here::new(&self.core), lane, named, times)
+    #[inline(never)]
+    fn check_again(
+        &self,
+        lane: usize,
+        named: &Named<'_>,
+        times: NonZeroU32,
+        trouble: Option<Trouble>,
+    ) -> Decision {
+        let is_frozen = |id: u128| self.is_frozen(id);
+        let caller = Caller { id: named.id, name: named.name.as_str(), is_frozen: &is_frozen };
+        let check = |trouble| self.core.check_again::<true>(lane, &caller, times, trouble);
+        self.answered(named, times, check(trouble), || check(None))
     }
 
     #[inline]
@@ -156,9 +172,21 @@ impl Live {
         let is_frozen = |id: u128| self.is_frozen(id);
         let caller = Caller { id: named.id, name: named.name.as_str(), is_frozen: &is_frozen };
         let time = self.core.interval();
-        let mut decision = self.core.check::<true>(here, lane, &caller, times, time);
+        let mut check = |time| self.core.check::<true>(here, lane, &caller, times, time);
+        let decision = check(time);
+        self.answered(named, times, decision, || check(self.core.interval()))
+    }
+
+    /// Asks again where a freeze is over, and logs.
+    fn answered(
+        &self,
+        named: &Named<'_>,
+        times: NonZeroU32,
+        mut decision: Decision,
+        again: impl FnOnce() -> Decision,
+    ) -> Decision {
         if decision.reason() == Some(Reason::Frozen) && self.thaw(named.id) {
-            decision = self.core.check::<true>(here, lane, &caller, times, self.core.interval());
+            decision = again();
         }
         if self.journal.wants(decision.is_allowed()) {
             self.log(named, &decision, times);
