@@ -116,7 +116,7 @@ impl Core {
         times: NonZeroU32,
     ) -> Result<Decision, Option<Trouble>> {
         let time = self.interval();
-        let spent = self.here(|here| {
+        let spent = self.here(move |here| {
             let (level, now_us) = self.spend::<FULL>(here, lane, id, times, time)?;
             Ok((here.lanes[lane].quota, level, now_us))
         });
@@ -188,7 +188,7 @@ impl Core {
         if units > lane.rate.meter.full {
             return Err(Trouble::Never);
         }
-        let (key, slot) = line_key(id, lane_at);
+        let (key, slot) = (LineKey { id, page: lane.page }, lane.slot);
         let (shard, place) = self.table.place(key);
         let array = &here.arrays[shard];
         let Found::Line(line, _, flags) = array.find(key, place) else {

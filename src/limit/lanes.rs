@@ -30,6 +30,9 @@ use crate::limit::{
 pub(crate) struct Lane {
     pub(crate) quota: &'static Quota,
     pub(crate) rate: Rate,
+    /// Where its words are: in which of a key's lines, and where there.
+    pub(crate) page: u8,
+    pub(crate) slot: usize,
     /// What one check costs, in tokens and in units.
     pub(crate) cost: u64,
     pub(crate) units: u64,
@@ -144,7 +147,8 @@ impl Core {
             let rate = Rate::new(meter, 0, now_us);
             let since_us = now_us;
             let units = cost.saturating_mul(meter.unit);
-            let lane = Lane { quota, rate, cost, units, version, since_us };
+            let (page, slot) = page_and_slot(lanes.list.len());
+            let lane = Lane { quota, rate, page, slot, cost, units, version, since_us };
             lanes.list.push(lane);
             lanes.past.push(VecDeque::new());
             self.version.fetch_add(1, Ordering::Release);

@@ -169,7 +169,8 @@ impl Array {
     }
 
     /// Finds a key's line.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "three words in memory cost more than the look")]
+    #[inline(always)]
     pub(crate) fn find(&self, key: LineKey, place: u64) -> Found<'_> {
         let mask = self.lines.len() - 1;
         let mut at = place as usize & mask;
