@@ -168,6 +168,9 @@ pub(crate) struct LiveClock {
     source: Source,
     /// What to add to the source's microseconds.
     offset_us: AtomicI64,
+    /// How far this clock is ahead of the world's: what the world stepped back, and no jitter.
+    ahead_us: AtomicI64,
+    following: Mutex<()>,
 }
 
 enum Source {
@@ -203,8 +206,10 @@ impl LiveClock {
                 Source::Counter(clock, first)
             }
         };
-        let clock = Self { world, source, offset_us: AtomicI64::new(0) };
-        clock.offset_us.store(clock.ahead_us().saturating_neg(), Ordering::Relaxed);
+        let (offset_us, ahead_us) = (AtomicI64::new(0), AtomicI64::new(0));
+        let clock = Self { world, source, offset_us, ahead_us, following: Mutex::new(()) };
+        let apart_us = clock.now_us().saturating_sub(clock.world.now().micros());
+        clock.offset_us.store(apart_us.saturating_neg(), Ordering::Relaxed);
         clock
     }
 
@@ -250,19 +255,26 @@ impl LiveClock {
         now.saturating_add(self.offset_us.load(Ordering::Relaxed)).clamp(-FAR_US, FAR_US)
     }
 
-    /// How far this clock is ahead of the world's.
+    /// How far this clock is ahead of the world's: 0, unless the world stepped back.
     pub(crate) fn ahead_us(&self) -> i64 {
-        let now = self.now_us();
-        now.saturating_sub(self.world.now().micros())
+        match self.source {
+            Source::World(_) => self.offset_us.load(Ordering::Relaxed),
+            _ => self.ahead_us.load(Ordering::Relaxed),
+        }
     }
 
     /// Follows the world's time, from time to time: forwards always, as after a machine's sleep; back
     /// by no more than a clock drifts.
     pub(crate) fn follow(&self) {
-        let ahead = self.ahead_us();
-        if !matches!(self.source, Source::World(_)) && ahead < STEP_US {
-            self.offset_us.fetch_sub(ahead, Ordering::Relaxed);
+        let _one_at_a_time = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(self.source, Source::World(_)) {
+            return;
         }
+        let apart_us = self.now_us().saturating_sub(self.world.now().micros());
+        let beyond_us = apart_us.saturating_sub(self.ahead_us.load(Ordering::Relaxed));
+        let adjusted = if beyond_us < STEP_US { &self.offset_us } else { &self.ahead_us };
+        let change_us = if beyond_us < STEP_US { -beyond_us } else { beyond_us };
+        adjusted.fetch_add(change_us, Ordering::Relaxed);
     }
 }
 
@@ -346,7 +358,9 @@ mod tests {
             assert!(low <= after, "{precision:?}: {low} {after}");
             // A machine that is held back has late ticks; a second would be another mistake.
             assert!(before <= high + 1_000_000, "{precision:?}: {before} {high}");
-            assert!(clock.ahead_us().abs() < 1_000_000);
+            assert_eq!(clock.ahead_us(), 0);
+            clock.follow();
+            assert_eq!(clock.ahead_us(), 0);
         }
     }
 

@@ -101,13 +101,19 @@ FROM fm_limit_log;
 -- Over the last hour, to the minute.
 CREATE VIEW v_rate_limit_dashboard AS
 SELECT c.endpoint, c.is_active,
-       (SELECT count(*) FROM fm_bucket b
-        WHERE b.endpoint = c.endpoint AND b.touched_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 3600000000) AS active_buckets,
+       coalesce(a.buckets, 0) AS active_buckets,
        coalesce(m.requests, 0) AS requests_last_hour,
        coalesce(m.refused, 0) AS blocked_last_hour,
        CASE WHEN m.requests > 0 THEN (m.refused * 10000 / m.requests / 100)::text
            || '.' || lpad((m.refused * 10000 / m.requests % 100)::text, 2, '0') ELSE '0.00' END AS block_rate_percent
 FROM fm_limit_config c
+LEFT JOIN (
+    SELECT endpoint, count(*) AS buckets FROM (
+        SELECT endpoint FROM fm_bucket WHERE rule = 'greedy' AND touched_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 3600000000
+        UNION ALL
+        SELECT endpoint FROM fm_bucket WHERE rule = 'window' AND touched_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 3600000000
+    ) recent GROUP BY endpoint
+) a ON a.endpoint = c.endpoint
 LEFT JOIN (
     SELECT endpoint, sum(allowed + refused)::bigint AS requests, sum(refused)::bigint AS refused
     FROM fm_limit_minute WHERE minute > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint / 60000000 - 60 GROUP BY endpoint

@@ -104,12 +104,18 @@ FROM fm_limit_log;
 -- Over the last hour, to the minute.
 CREATE VIEW v_rate_limit_dashboard AS
 SELECT c.endpoint, c.is_active,
-       (SELECT count(*) FROM fm_bucket b
-        WHERE b.endpoint = c.endpoint AND b.touched_at > CAST(unixepoch('subsec') * 1000000 AS INTEGER) - 3600000000) AS active_buckets,
+       coalesce(a.buckets, 0) AS active_buckets,
        coalesce(m.requests, 0) AS requests_last_hour,
        coalesce(m.refused, 0) AS blocked_last_hour,
        CASE WHEN m.requests > 0 THEN printf('%d.%02d', m.refused * 10000 / m.requests / 100, m.refused * 10000 / m.requests % 100) ELSE '0.00' END AS block_rate_percent
 FROM fm_limit_config c
+LEFT JOIN (
+    SELECT endpoint, count(*) AS buckets FROM (
+        SELECT endpoint FROM fm_bucket WHERE rule = 'greedy' AND touched_at > CAST(unixepoch('subsec') * 1000000 AS INTEGER) - 3600000000
+        UNION ALL
+        SELECT endpoint FROM fm_bucket WHERE rule = 'window' AND touched_at > CAST(unixepoch('subsec') * 1000000 AS INTEGER) - 3600000000
+    ) recent GROUP BY endpoint
+) a ON a.endpoint = c.endpoint
 LEFT JOIN (
     SELECT endpoint, sum(allowed + refused) AS requests, sum(refused) AS refused
     FROM fm_limit_minute WHERE minute > CAST(unixepoch('subsec') * 1000000 AS INTEGER) / 60000000 - 60 GROUP BY endpoint

@@ -108,7 +108,7 @@ impl TokenBucket {
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
         // Since ever: before 1970 too.
-        let state = State { mark: i64::MIN, rest: 0 };
+        let state = State::FULL;
         Self { quota: policy.quota(), cost: policy.cost.unsigned_abs(), state }
     }
 

@@ -54,6 +54,10 @@ pub(crate) struct Spending {
     pub(crate) units: (u64, u64),
     /// When the window began that it was spent of.
     pub(crate) start_us: i64,
+    /// The level after it, when that was, and what comes back in a microsecond.
+    pub(crate) used: u64,
+    pub(crate) at_us: i64,
+    pub(crate) parts: u64,
 }
 
 /// Why a check is not an ordinary one.
@@ -268,6 +272,11 @@ impl Core {
                 return Decision::untouched(Quota::of("", None), self.clock.now_us())
                     .denied(Reason::CostExceedsBurst, None);
             };
+            // Who is frozen is told so, whatever else he asked too much of.
+            let is_frozen = FULL && (caller.is_frozen)(caller.id);
+            if is_frozen && !matches!(trouble, Trouble::Old | Trouble::Unknown) {
+                break self.peek(caller.id, lane_at).denied(Reason::Frozen, None);
+            }
             match trouble {
                 Trouble::Old | Trouble::Unknown => here.renew(self),
                 Trouble::Rebase => self.rebase(lane_at),
@@ -283,7 +292,8 @@ impl Core {
                     break self.peek(caller.id, lane_at).denied(Reason::CostExceedsBurst, None);
                 }
                 Trouble::Frozen => {
-                    break self.peek(caller.id, lane_at).denied(Reason::Frozen, None);
+                    // The freeze is over: whoever lifts it asks again, and is counted then.
+                    return self.peek(caller.id, lane_at).denied(Reason::Frozen, None);
                 }
                 Trouble::Refused { time, level, wait_us } => {
                     break Decision::of(quota, level, time.low_us)
@@ -341,9 +351,12 @@ impl Core {
     /// share of a bucket, rounded down.
     pub(crate) fn refund(&self, spent: &Spending) {
         let (units, full) = spent.units;
+        // What has come back by itself since is not given back again.
+        let since_us = self.clock.now_us().saturating_sub(spent.at_us).max(0).unsigned_abs();
+        let left = spent.used.saturating_sub(since_us.saturating_mul(spent.parts));
         self.change(spent.id, spent.lane, |meter, level| {
             let is_over = meter.rule == Rule::Window && level.start_us != spent.start_us;
-            let share = u128::from(units) * u128::from(meter.full) / u128::from(full);
+            let share = u128::from(units.min(left)) * u128::from(meter.full) / u128::from(full);
             let share = u64::try_from(share).unwrap_or(0);
             (!is_over).then(|| meter.refund(level, share))
         });
@@ -366,10 +379,7 @@ impl Core {
         let (now_us, ahead_us) = (self.clock.now_us(), self.clock.ahead_us());
         self.change(caller.id, lane_at, |meter, level| {
             let stored = meter.level_ahead(state, now_us, ahead_us);
-            // The later window, or the emptier bucket.
-            let is_later = (stored.start_us, stored.used) > (level.start_us, level.used);
-            let is_emptier = stored.used > level.used;
-            (if meter.rule == Rule::Window { is_later } else { is_emptier }).then_some(stored)
+            Some(meter.emptier(level, stored))
         });
         true
     }

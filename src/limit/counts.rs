@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering, fence},
     },
 };
 
@@ -89,6 +89,8 @@ impl Counting {
         lock(&self.blocks).retain_mut(|known| {
             // Asked first: a thread that ends meanwhile has counted what is read below.
             let has_ended = Arc::strong_count(&known.counts) == 1;
+            // With what it counted: the count of owners is read without any order.
+            fence(Ordering::Acquire);
             for (lane, before) in known.before.iter_mut().enumerate() {
                 // From the minute before last to the next, which a check may already have seen.
                 for of in minute - 2..minute + 2 {

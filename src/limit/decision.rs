@@ -213,9 +213,9 @@ impl Decision {
         }
     }
 
-    /// When the window began that was spent of.
-    pub(crate) fn window_start_us(&self) -> i64 {
-        self.level.start_us
+    /// The bucket's level after the check, and when that was.
+    pub(crate) fn level(&self) -> (Level, i64) {
+        (self.level, self.now_us)
     }
 
     /// As a refusal, for whoever holds this key.

@@ -7,8 +7,8 @@
 //! - **B8** Instances never undo each other: of two, the emptier bucket is kept.
 
 use std::{
-    collections::HashMap,
-    sync::{PoisonError, atomic::Ordering},
+    collections::{BTreeMap, HashMap},
+    sync::atomic::Ordering,
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         change::{ChangeHead, ChangeRow},
         counts::MINUTE_US,
         lines::{Content, LineKey, SLOTS},
-        live::Live,
+        live::{Figures, Live},
         meter::Meter,
         rows::{FlushBuckets, FlushFigures, Minute, TopKey},
         subject::uuid_text,
@@ -46,14 +46,16 @@ impl Live {
         // The number first: what changes after it is read again.
         let head = store.get::<ChangeHead>(&0).wait()?;
         self.followed.store(head.map_or(0, |head| head.last), Ordering::Relaxed);
-        let (mut policies, mut longest) = (HashMap::new(), [0, 0]);
+        let (mut policies, mut longest_us, mut is_carried) = (HashMap::new(), 0, false);
+        let now = self.world.now();
         for_each(store, &Scan::of::<Policy>(), |policy: Policy| {
             if policy.home == Home::Local
                 && let Some(meter) = Meter::of(&policy)
             {
                 self.take_in(&policy);
-                let longest = &mut longest[usize::from(policy.rule == super::Rule::Window)];
-                *longest = meter.fill_us().max(*longest);
+                longest_us = longest_us.max(meter.fill_us());
+                let fill = std::time::Duration::from_micros(meter.fill_us());
+                is_carried |= policy.version > 1 && policy.updated_at.after(fill) > now;
                 policies.insert(policy.endpoint.to_string(), policy);
             }
             true
@@ -63,22 +65,31 @@ impl Live {
             self.obey(&account);
             true
         })?;
-        for (index, fill_us) in ["fm_bucket_idle", "fm_window_idle"].into_iter().zip(longest) {
-            let fill = std::time::Duration::from_micros(fill_us);
-            let since = self.world.now().before(fill);
-            let mut buckets = Vec::new();
+        // What was touched before that is full again; unless it was written under a slower policy.
+        let longest = std::time::Duration::from_micros(longest_us);
+        let since = if is_carried { Timestamp::from_micros(i64::MIN) } else { now.before(longest) };
+        for index in ["fm_bucket_idle", "fm_window_idle"] {
+            let (mut buckets, mut ahead) = (Vec::new(), Vec::new());
             for_each(store, &Scan::of::<Bucket>().by(index).descending(), |bucket: Bucket| {
-                // What was touched before that is full again.
                 let is_recent = bucket.touched_at >= since;
-                buckets.extend(is_recent.then_some(bucket));
+                let known = policies.get(bucket.endpoint.as_str());
+                let meter = known.and_then(|policy| Some((policy, Meter::of(policy)?)));
+                if let (true, Some((policy, meter))) = (is_recent, meter) {
+                    let state = bucket.state(policy, &meter);
+                    let level = meter.level(state, now.micros());
+                    if level.used > 0 && meter.state(level, now.micros()) != state {
+                        ahead.push(bucket.clone());
+                    }
+                    buckets.extend((level.used > 0).then_some((bucket, state)));
+                }
                 is_recent && buckets.len() < self.options.keys_max
             })?;
-            for bucket in buckets {
-                let Some(policy) = policies.get(bucket.endpoint.as_str()) else { continue };
-                let Some(meter) = Meter::of(policy) else { continue };
-                if !self.load(&bucket, bucket.state(policy, &meter)) {
-                    break;
-                }
+            // What a clock that ran ahead had written is put right, or it would be met again.
+            for rows in ahead.chunks(CHUNK) {
+                settled(store.submit(FlushBuckets(rows.to_vec())).wait())?;
+            }
+            if buckets.iter().any(|(bucket, state)| !self.load(bucket, *state)) {
+                break;
             }
         }
         self.opened();
@@ -87,6 +98,7 @@ impl Live {
 
     /// Follows what other instances changed (**B6**).
     pub(super) fn follow(&self, store: &Store) -> Result<(), StoreError> {
+        let _one_at_a_time = lock(&self.following);
         self.core.clock.follow();
         let Some(head) = store.get::<ChangeHead>(&0).wait()? else { return Ok(()) };
         let mut followed = self.followed.load(Ordering::Relaxed);
@@ -133,6 +145,7 @@ impl Live {
 
     /// Writes the buckets that were spent on since the last flush (**B7**).
     pub(super) fn flush_buckets(&self, store: &Store) -> Result<(), StoreError> {
+        let _one_at_a_time = lock(&self.flushing);
         let (mut rows, mut keys) = (Vec::new(), Vec::new());
         for shard in 0..SHARDS {
             let harvest = self.core.table.shard(shard).harvest();
@@ -169,7 +182,8 @@ impl Live {
             let Some(level) = lanes.level(at, *word, now_us) else { continue };
             let meter = &lane.rate.meter;
             let Some(state) = meter.state_behind(level, now_us, ahead_us) else { continue };
-            let Some(endpoint) = self.endpoint(at) else { continue };
+            // Not by asking for the lanes again, which are held here.
+            let Ok(endpoint) = EndpointName::new(lane.quota.name) else { continue };
             let now = Timestamp::from_micros(now_us - ahead_us);
             rows.push(Bucket::new((name.to_owned(), endpoint), meter, state, now));
         }
@@ -184,6 +198,7 @@ impl Live {
 
     /// Writes counters, busiest keys and log rows.
     pub(super) fn flush_figures(&self, store: &Store) -> Result<(), StoreError> {
+        let _one_at_a_time = lock(&self.flushing);
         let now_us = self.world.now().micros();
         let (minutes, top) = self.figures(now_us);
         let log = self.journal.take();
@@ -196,27 +211,33 @@ impl Live {
         for pending in sent {
             done = done.and(settled(pending.wait()));
         }
+        let mut figures = lock(&self.figures);
         if done.is_err() {
             // Writing a row again changes nothing.
             self.journal.put_back(log);
-            let mut figures = lock(&self.figures);
-            let again = minutes.into_iter().map(|row| (row.endpoint, row.minute));
-            figures.changed.extend(again);
+            figures.changed.extend(minutes.into_iter().map(|row| (row.endpoint, row.minute)));
+        } else {
+            figures.ended.clear();
+            // Late counts find their minute for a while.
+            let oldest = now_us.div_euclid(MINUTE_US) - 10;
+            let Figures { minutes, changed, .. } = &mut *figures;
+            minutes.retain(|key, _| key.1 >= oldest || changed.contains(key));
         }
         done
     }
 
     /// What to write of the counters, each row whole.
     fn figures(&self, now_us: i64) -> (Vec<Minute>, Vec<TopKey>) {
-        let mut counted = std::collections::BTreeMap::new();
+        let mut counted = BTreeMap::new();
         // By the table's clock, which may be ahead of the world's.
         let ahead_us = self.core.clock.ahead_us();
         if let Some(counting) = &self.core.counting {
-            counting.collect(now_us + ahead_us, &mut counted);
+            counting.collect(now_us.saturating_add(ahead_us), &mut counted);
         }
+        let names: Vec<_> = self.core.lanes().list.iter().map(|lane| lane.quota.name).collect();
         let mut figures = lock(&self.figures);
         for ((lane, minute), count) in counted {
-            let Some(endpoint) = self.endpoint(lane) else { continue };
+            let Some(Ok(endpoint)) = names.get(lane).map(EndpointName::new) else { continue };
             figures.add(&endpoint, minute - ahead_us.div_euclid(MINUTE_US), count);
         }
         let instance = self.instance;
@@ -228,34 +249,31 @@ impl Live {
             Some(Minute { minute, endpoint, instance, allowed, refused })
         });
         let minutes = minutes.collect();
-        // Late counts find their minute for a while.
-        let oldest = now_us.div_euclid(MINUTE_US) - 10;
-        figures.minutes.retain(|(_, minute), _| *minute >= oldest);
         let slot = now_us.div_euclid(SLOT_US);
-        let before = figures.slot;
-        let top = figures.top.busiest(TOP_WRITTEN);
-        let top = top.map(|(key, count)| TopKey {
-            slot: if before == 0 { slot } else { before },
-            key: key.to_owned(),
-            instance,
-            requests: whole(count.requests),
-            refused: whole(count.refused),
-        });
-        let top = top.collect();
-        if before != slot {
-            if before != 0 {
-                figures.top = super::top::Top::default();
-            }
+        if figures.slot != slot {
+            // What was counted before the first look belongs to the slot that it is looked at in.
+            let (before, top) = (figures.slot, std::mem::take(&mut figures.top));
+            figures.ended.push((if before == 0 { slot } else { before }, top));
             figures.slot = slot;
         }
-        drop(figures);
-        (minutes, top)
+        let now = (slot, &figures.top);
+        let ended = figures.ended.iter().map(|(slot, top)| (*slot, top));
+        let mut rows: BTreeMap<(i64, String), TopKey> = BTreeMap::new();
+        for (slot, top) in ended.chain([now]) {
+            for (key, count) in top.busiest(TOP_WRITTEN) {
+                let (key, requests) = (key.to_owned(), whole(count.requests));
+                let refused = whole(count.refused);
+                let row = TopKey { slot, key: key.clone(), instance, requests, refused };
+                rows.insert((slot, key), row);
+            }
+        }
+        (minutes, rows.into_values().collect())
     }
 
     /// Gives the memory of idle keys back, a few shards at a time.
     pub(super) fn tidy(&self, turn: usize) {
-        for lane in 0..self.endpoints.read().unwrap_or_else(PoisonError::into_inner).len() {
-            self.core.rebase_if_needed(lane);
+        for lane in 0..self.lanes() {
+            self.core.rebase_in_time(lane);
         }
         for shard in [turn * 2 % SHARDS, (turn * 2 + 1) % SHARDS] {
             self.core.with_judge(|_, is_full| self.core.table.tidy(shard, is_full));

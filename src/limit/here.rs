@@ -13,6 +13,7 @@ use crate::limit::{
     counts::Counts,
     lanes::Lane,
     lines::Array,
+    policy::Rule,
 };
 
 /// What a thread remembers of one core.
@@ -71,10 +72,15 @@ impl Here {
         }
     }
 
-    /// What a check costs, of what an empty bucket lacks; nothing where nothing is limited.
-    pub(super) fn units(&self, lane: usize) -> (u64, u64) {
+    /// What a check costs, of what an empty bucket lacks, and what comes back in a microsecond;
+    /// nothing where nothing is limited.
+    pub(super) fn units(&self, lane: usize) -> (u64, u64, u64) {
         let lane = self.lanes.get(lane).filter(|lane| lane.quota.meter.is_some());
-        lane.map_or((0, 1), |lane| (lane.units, lane.rate.meter.full))
+        lane.map_or((0, 1, 0), |lane| {
+            let meter = &lane.rate.meter;
+            let parts = if meter.rule == Rule::Greedy { meter.parts } else { 0 };
+            (lane.units, meter.full, parts)
+        })
     }
 
     /// Counts a check.

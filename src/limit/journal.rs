@@ -18,6 +18,8 @@ pub(crate) struct Journal {
     seen: AtomicU64,
     dropped: AtomicU64,
     is_full: AtomicBool,
+    /// The last attempt to write failed: who checks does not try again, the keeper does.
+    is_stuck: AtomicBool,
 }
 
 impl Journal {
@@ -28,6 +30,7 @@ impl Journal {
             seen: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             is_full: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
         }
     }
 
@@ -61,19 +64,21 @@ impl Journal {
     /// Whether so many rows wait, none of which may be dropped, that the caller must write them.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.is_full.load(Ordering::Relaxed)
+        self.is_full.load(Ordering::Relaxed) && !self.is_stuck.load(Ordering::Relaxed)
     }
 
     /// Takes what waits, to be written.
     pub(crate) fn take(&self) -> Vec<LogRow> {
         let mut waiting = lock(&self.waiting);
         self.is_full.store(false, Ordering::Relaxed);
+        self.is_stuck.store(false, Ordering::Relaxed);
         std::mem::take(&mut *waiting)
     }
 
     /// Puts back, in front, what could not be written.
     pub(crate) fn put_back(&self, mut rows: Vec<LogRow>) {
         let mut waiting = lock(&self.waiting);
+        self.is_stuck.store(true, Ordering::Relaxed);
         rows.append(&mut waiting);
         *waiting = rows;
         if self.mode != LogMode::All && waiting.len() > WAITING_MAX {

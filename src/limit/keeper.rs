@@ -30,6 +30,7 @@ pub(crate) struct Keeper {
     opening: Mutex<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
     stop: Arc<Stop>,
+    process: u32,
 }
 
 /// Ends the thread's sleep.
@@ -43,7 +44,8 @@ impl Keeper {
     pub(crate) fn new(store: Store, world: Arc<dyn World>, options: LimitOptions) -> Self {
         let live = Arc::new(Live::new(world, options));
         let (opening, thread, stop) = (Mutex::new(()), Mutex::new(None), Arc::default());
-        Self { live, store, opening, thread, stop }
+        let process = std::process::id();
+        Self { live, store, opening, thread, stop, process }
     }
 
     /// The limiter in memory.
@@ -88,6 +90,9 @@ impl Keeper {
                 }
                 live.tidy(turn);
             }
+            // What is only in memory, by the thread that has nobody waiting beneath it.
+            drop(live.flush_buckets(&store));
+            drop(live.flush_figures(&store));
         };
         let spawned = thread::Builder::new().name("finalmile-limits".to_owned()).spawn(work);
         *thread = Some(spawned.map_err(|error| StoreError::Backend(error.to_string()))?);
@@ -110,11 +115,14 @@ impl Keeper {
 
     /// Writes what is only in memory, and follows what others changed.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        if self.live.is_open() {
-            self.live.follow(&self.store)?;
-        }
-        self.live.flush_buckets(&self.store)?;
-        self.flush_figures()
+        let followed = match self.live.is_open() {
+            true => self.live.follow(&self.store),
+            false => Ok(()),
+        };
+        // Each is tried, whatever became of the others.
+        let written = self.live.flush_buckets(&self.store);
+        let figures = self.flush_figures();
+        followed.and(written).and(figures)
     }
 
     /// Writes counters and the log.
@@ -137,10 +145,11 @@ impl Drop for Keeper {
         *lock(&self.stop.is_over) = true;
         self.stop.bell.notify_all();
         let thread = lock(&self.thread).take();
-        if let Some(thread) = thread {
+        // Inside a command, or on the thread that answers it, the last flush could never be decided
+        // while this waits for it; in a forked child the thread does not exist.
+        let may_wait = !self.store.is_answering() && std::process::id() == self.process;
+        if let Some(thread) = thread.filter(|_| may_wait) {
             drop(thread.join());
-            drop(self.live.flush_buckets(&self.store));
-            drop(self.live.flush_figures(&self.store));
         }
     }
 }

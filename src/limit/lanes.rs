@@ -2,7 +2,8 @@
 //!
 //! Each change of a rate gives it a new generation, which its words bear. Whoever meets a word of
 //! another generation converts it first; a walk of the table converts those that nobody meets.
-//! Whoever holds the lanes may take a shard's lock, never the other way round.
+//! Whoever holds the lanes may take a shard's lock, and beneath it ask who is frozen; never the other
+//! way round, and never the lanes twice.
 //!
 //! # Invariants
 //!
@@ -22,7 +23,7 @@ use crate::limit::{
     meter::{Level, Meter},
     policy::Policy,
     table::SHARDS,
-    word::{Interval, Rate},
+    word::Rate,
 };
 
 /// An endpoint in memory.
@@ -180,13 +181,14 @@ impl Core {
     /// Gives the lane's words another base, unless somebody just did.
     #[cold]
     pub(super) fn rebase(&self, lane: usize) {
-        let found = {
-            let lanes = self.lanes();
-            let lane = &lanes.list[lane];
-            let time = Interval::exactly(self.clock.now_us());
-            (!lane.rate.covers(time)).then_some(lane.rate)
-        };
-        let Some(before) = found else { return };
+        let covers = self.lanes().list[lane].rate.covers(self.interval());
+        if !covers {
+            self.rebase_now(lane);
+        }
+    }
+
+    fn rebase_now(&self, lane: usize) {
+        let before = self.lanes().list[lane].rate;
         let now_us = self.clock.now_us();
         {
             let mut lanes = self.lanes_mut();
@@ -202,15 +204,23 @@ impl Core {
         self.convert_all(lane);
     }
 
-    /// Long before a lane's time runs out of its words, and off the checks' path.
+    /// Gives the lane's words another base if they do not reach to now.
     pub(crate) fn rebase_if_needed(&self, lane: usize) {
-        let covers = {
-            let lanes = self.lanes();
-            let Some(lane) = lanes.list.get(lane) else { return };
-            lane.rate.covers(Interval::exactly(self.clock.now_us()))
-        };
+        let covers =
+            self.lanes().list.get(lane).is_none_or(|lane| lane.rate.covers(self.interval()));
         if !covers {
             self.rebase(lane);
+        }
+    }
+
+    /// The same long before it is needed, off the checks' path.
+    pub(crate) fn rebase_in_time(&self, lane: usize) {
+        let is_late = self.lanes().list.get(lane).is_some_and(|lane| {
+            let left_us = lane.rate.until_us.saturating_sub(self.clock.now_us());
+            left_us < lane.rate.until_us.saturating_sub(lane.rate.from_us) / 4
+        });
+        if is_late {
+            self.rebase_now(lane);
         }
     }
 

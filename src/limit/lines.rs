@@ -120,17 +120,14 @@ impl Line {
         word.compare_exchange_weak(old, new, Ordering::SeqCst, Ordering::SeqCst).map(drop)
     }
 
-    /// Counts a request for the busiest keys; answers `true` when the count should be harvested
-    /// before it overflows.
+    /// Counts a request for the busiest keys, up to 32,767 between two harvests.
     #[inline]
-    pub(crate) fn count(&self, is_allowed: bool) -> bool {
+    pub(crate) fn count(&self, is_allowed: bool) {
         let seen = self.seen.load(Ordering::Relaxed);
         let refused = if is_allowed { 0 } else { 1 << 16 };
-        let full = seen & 0x7FFF_0000 == 0x7FFF_0000 || seen & 0x7FFF == 0x7FFF;
-        if !full {
+        if seen & 0x7FFF_0000 != 0x7FFF_0000 && seen & 0x7FFF != 0x7FFF {
             self.seen.store(seen + refused + 1, Ordering::Relaxed);
         }
-        full
     }
 
     fn key(&self) -> LineKey {

@@ -24,7 +24,7 @@ use crate::{
         here::Here,
         journal::Journal,
         lanes::NewLane,
-        meter::State,
+        meter::{Level, State},
         rows::LogRow,
         subject::{Name, Named, Names, Subject, uuid_text},
         sync::lock,
@@ -39,12 +39,15 @@ pub(crate) struct Live {
     pub(super) world: Arc<dyn World>,
     pub(crate) options: LimitOptions,
     pub(super) names: Names,
-    /// The lanes' endpoints, in the lanes' order.
-    pub(super) endpoints: RwLock<Vec<EndpointName>>,
-    /// Frozen accounts, and when each freeze ends.
-    frozen: RwLock<HashMap<u128, Option<Timestamp>>>,
+    /// Accounts that are or were frozen, as of the latest version of their rows: answers may come out
+    /// of order, and an old one must not lift a new freeze.
+    frozen: RwLock<HashMap<u128, Freezing>>,
     pub(super) journal: Journal,
     pub(super) figures: Mutex<Figures>,
+    /// Held while rows are made and written, so that a newer row is never overwritten by an older.
+    pub(super) flushing: Mutex<()>,
+    /// Held while changes are followed, so that none is done twice.
+    pub(super) following: Mutex<()>,
     /// Tells this instance's rows from others'.
     pub(crate) instance: [u8; 16],
     /// The last change that was followed.
@@ -55,6 +58,15 @@ pub(crate) struct Live {
     is_open: AtomicBool,
 }
 
+/// What is known of an account's freeze.
+#[derive(Clone, Copy, Debug)]
+struct Freezing {
+    /// Of the account's row.
+    version: i64,
+    /// Until when; `None` outside: it is not frozen.
+    until: Option<Option<Timestamp>>,
+}
+
 /// Figures on their way to the store.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
@@ -62,9 +74,11 @@ pub(crate) struct Figures {
     pub(super) minutes: BTreeMap<(EndpointName, i64), [u64; 2]>,
     /// Those that changed since they were written.
     pub(super) changed: Vec<(EndpointName, i64)>,
-    /// The busiest keys of the ten minutes that began at this slot.
+    /// The busiest keys of the ten minutes of this slot.
     pub(super) slot: i64,
     pub(super) top: Top,
+    /// Those of slots that are over, until they are written.
+    pub(super) ended: Vec<(i64, Top)>,
 }
 
 impl Figures {
@@ -89,10 +103,11 @@ impl Live {
             world,
             options,
             names: Names::default(),
-            endpoints: RwLock::default(),
             frozen: RwLock::default(),
             journal: Journal::new(options.log),
             figures: Mutex::default(),
+            flushing: Mutex::default(),
+            following: Mutex::default(),
             instance,
             followed: AtomicI64::new(0),
             logged: AtomicU64::new(0),
@@ -109,26 +124,19 @@ impl Live {
         self.is_open.store(true, Ordering::Release);
     }
 
-    /// A lane's endpoint.
-    pub(super) fn endpoint(&self, lane: usize) -> Option<EndpointName> {
-        let endpoints = self.endpoints.read().unwrap_or_else(PoisonError::into_inner);
-        endpoints.get(lane).cloned()
-    }
-
     /// The lane of an endpoint that is here.
     pub(super) fn lane(&self, endpoint: &str) -> Option<usize> {
-        let endpoints = self.endpoints.read().unwrap_or_else(PoisonError::into_inner);
-        endpoints.iter().position(|known| known.as_str() == endpoint)
+        self.core.lanes().list.iter().position(|lane| lane.quota.name == endpoint)
+    }
+
+    /// How many lanes there are.
+    pub(super) fn lanes(&self) -> usize {
+        self.core.lanes().list.len()
     }
 
     /// Takes a policy in, new or changed; answers its lane. `None`: there are too many.
     pub(super) fn take_in(&self, policy: &Policy) -> Option<usize> {
-        let mut endpoints = self.endpoints.write().unwrap_or_else(PoisonError::into_inner);
-        let lane = self.core.set_lane(&NewLane::of(policy)?)?;
-        if lane == endpoints.len() {
-            endpoints.push(policy.endpoint.clone());
-        }
-        Some(lane)
+        self.core.set_lane(&NewLane::of(policy)?)
     }
 
     /// Spends, or says why not.
@@ -234,8 +242,10 @@ impl Live {
         let spend = |here: &mut Here| {
             let decision = self.spend(here, lane, &named, NonZeroU32::MIN);
             // As this thread remembers the lane: so it was when the check was decided.
-            let units = here.units(lane);
-            (decision, Spending { id: named.id, lane, units, start_us: decision.window_start_us() })
+            let (units, full, parts) = here.units(lane);
+            let (Level { used, start_us }, at_us) = decision.level();
+            let units = (units, full);
+            (decision, Spending { id: named.id, lane, units, start_us, used, at_us, parts })
         };
         self.core.here(spend).unwrap_or_else(|| spend(&mut Here::new(&self.core)))
     }
@@ -252,21 +262,24 @@ impl Live {
 
     /// Whether an account is frozen now.
     pub(super) fn is_frozen(&self, id: u128) -> bool {
-        let frozen = self.frozen.read().unwrap_or_else(PoisonError::into_inner);
-        let until = frozen.get(&id);
+        let until = {
+            let frozen = self.frozen.read().unwrap_or_else(PoisonError::into_inner);
+            frozen.get(&id).and_then(|freezing| freezing.until)
+        };
         until.is_some_and(|until| until.is_none_or(|until| self.world.now() < until))
     }
 
     /// Ends a freeze whose time is over; whether it was.
     #[cold]
     fn thaw(&self, id: u128) -> bool {
+        if let Some(known) =
+            self.frozen.write().unwrap_or_else(PoisonError::into_inner).get_mut(&id)
         {
-            let mut frozen = self.frozen.write().unwrap_or_else(PoisonError::into_inner);
-            let until = frozen.get(&id).copied();
-            if until.is_some_and(|until| until.is_none_or(|until| self.world.now() < until)) {
+            let now = self.world.now();
+            if known.until.is_some_and(|until| until.is_none_or(|until| now < until)) {
                 return false;
             }
-            frozen.remove(&id);
+            known.until = None;
         }
         self.flag(id);
         true
@@ -276,12 +289,15 @@ impl Live {
     pub(crate) fn obey(&self, account: &Account) {
         let id = self.names.of(Subject::Account(&account.id)).id;
         let is_frozen = account.is_frozen(self.world.now());
+        let now =
+            Freezing { version: account.version, until: is_frozen.then_some(account.frozen_until) };
         {
             let mut frozen = self.frozen.write().unwrap_or_else(PoisonError::into_inner);
-            match is_frozen {
-                true => frozen.insert(id, account.frozen_until),
-                false => frozen.remove(&id),
-            };
+            let known = frozen.entry(id).or_insert(now);
+            if known.version > now.version {
+                return;
+            }
+            *known = now;
         }
         self.flag(id);
     }
@@ -291,9 +307,9 @@ impl Live {
     fn flag(&self, id: u128) {
         let known = || {
             let frozen = self.frozen.read().unwrap_or_else(PoisonError::into_inner);
-            frozen.contains_key(&id)
+            frozen.get(&id).is_some_and(|freezing| freezing.until.is_some())
         };
-        let lanes = self.endpoints.read().unwrap_or_else(PoisonError::into_inner).len();
+        let lanes = self.lanes();
         loop {
             let is_frozen = known();
             // One line for every page of endpoints.
@@ -318,7 +334,7 @@ impl Live {
     /// Gives everything back that an account has spent.
     pub(crate) fn reset(&self, subject: Subject<'_>) {
         let id = self.names.of(subject).id;
-        let lanes = self.endpoints.read().unwrap_or_else(PoisonError::into_inner).len();
+        let lanes = self.lanes();
         (0..lanes).for_each(|lane| self.core.clear(id, lane));
     }
 

@@ -48,6 +48,11 @@ pub(crate) struct State {
     pub(crate) rest: i64,
 }
 
+impl State {
+    /// A bucket that nothing was spent of, at any time.
+    pub(crate) const FULL: Self = Self { mark: i64::MIN, rest: 0 };
+}
+
 /// A bucket at one moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Level {
@@ -67,6 +72,11 @@ impl Meter {
     fn new(rule: Rule, align: Align, tokens: i64, capacity: i64, period_us: i64) -> Option<Self> {
         let (tokens, period) = (u64::try_from(tokens).ok()?, u64::try_from(period_us).ok()?);
         let capacity = u64::try_from(capacity).ok()?;
+        // What a policy's own checks admit, for rows that were written by hand.
+        let counts = [tokens, capacity].iter().all(|n| (1..=1 << 30).contains(n));
+        if !counts || !(1..=1 << 45).contains(&period) {
+            return None;
+        }
         let common = gcd(tokens, period);
         let (parts, unit) = match rule {
             Rule::Greedy => (tokens / common, period / common),
@@ -158,6 +168,16 @@ impl Meter {
         }
     }
 
+    /// What two memories of one bucket have spent together, at least: of a token bucket the emptier;
+    /// of two windows in force, the later beginning and what more was spent in one of them.
+    pub(crate) fn emptier(&self, one: Level, other: Level) -> Level {
+        match (one.used, other.used) {
+            (_, 0) => one,
+            (0, _) => other,
+            (a, b) => Level { used: a.max(b), start_us: one.start_us.max(other.start_us) },
+        }
+    }
+
     /// The level after spending, or how many microseconds to wait for it.
     pub(crate) fn spend(&self, level: Level, now_us: i64, units: u64) -> Result<Level, u64> {
         // A window that nothing was spent in has not begun.
@@ -201,13 +221,13 @@ impl Meter {
     pub(crate) fn carry(&self, old: &Self, state: State, at_us: i64) -> State {
         let spent = old.level(state, at_us).used;
         if spent == 0 {
-            return State::default();
+            return State::FULL;
         }
         let used = (u128::from(spent) * u128::from(self.full)).div_ceil(u128::from(old.full));
         let used = u64::try_from(used).unwrap_or(u64::MAX).min(self.full);
         let Level { start_us, .. } = self.window(at_us, 0, at_us);
         let start_us = match (self.rule, self.align) {
-            (Rule::Window, Align::Epoch) => at_us - at_us.rem_euclid(self.period_us),
+            (Rule::Window, Align::Epoch) => at_us.saturating_sub(at_us.rem_euclid(self.period_us)),
             _ => start_us,
         };
         self.state(Level { used, start_us }, at_us)

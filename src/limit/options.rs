@@ -8,14 +8,15 @@ use crate::time::Precision;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum LogMode {
-    /// Those that were refused: what an operator asks for. In a flood, the most recent 10,000 that
-    /// are not written yet are kept and the others counted as dropped.
+    /// Those that were refused: what an operator asks for. In a flood, the first 10,000 that are not
+    /// written yet are kept and the others counted as dropped.
     #[default]
     Refusals,
     /// Those that were refused, and one in so many of the others, with the same bound.
     Sampled(u32),
     /// Every one, dropping none: the complete history. Each check then makes a row, and when rows
-    /// come faster than the disk takes them, a check waits for the disk.
+    /// come faster than the disk takes them, a check waits for the disk. A crash loses those of the
+    /// last five seconds.
     All,
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::{
     Timestamp,
     limit::{
-        LimitOptions, Rule,
+        LimitOptions, Policy, Rule,
         bucket::Bucket,
+        meter::Meter,
         rows::{LogRow, Minute, TopKey},
     },
     storage::{Command, KeyParts, KeySet, Record, Rows},
@@ -20,7 +21,7 @@ pub(crate) trait Kept: Record {
     /// How long it is kept.
     fn kept(&self, options: &LimitOptions) -> Duration;
     /// Whether it says nothing any more. A bucket that takes a year to fill stays until it has.
-    fn is_spent(&self, _now: Timestamp) -> bool {
+    fn is_spent(&self, _rows: &Rows, _now: Timestamp) -> bool {
         true
     }
 }
@@ -35,11 +36,13 @@ impl Kept for Bucket {
             Rule::Window => options.windows_kept,
         }
     }
-    fn is_spent(&self, now: Timestamp) -> bool {
-        match self.rule {
-            Rule::Greedy => self.mark < now.micros(),
-            Rule::Window => self.mark.saturating_add(self.period_us) <= now.micros(),
-        }
+    /// Under the policy in force, which may be slower than the one that it was written under.
+    fn is_spent(&self, rows: &Rows, now: Timestamp) -> bool {
+        let policy = rows.get::<Policy>(&self.endpoint);
+        let meter = policy.and_then(|policy| Some((policy, Meter::of(policy)?)));
+        meter.is_none_or(|(policy, meter)| {
+            meter.level(self.state(policy, &meter), now.micros()).used == 0
+        })
     }
 }
 
@@ -85,10 +88,15 @@ pub(crate) struct Purge<K> {
 /// Says which record a key names.
 pub(crate) trait Names: KeyParts + Clone + Send + 'static {
     type Row: Kept<Key = Self>;
+    /// Asks for what else is needed to judge the row.
+    fn also(&self, _keys: &mut KeySet) {}
 }
 
 impl Names for (String, crate::EndpointName) {
     type Row = Bucket;
+    fn also(&self, keys: &mut KeySet) {
+        keys.peek::<Policy>(&self.1);
+    }
 }
 impl Names for (String, Timestamp, [u8; 16]) {
     type Row = LogRow;
@@ -106,11 +114,13 @@ impl<K: Names> Command for Purge<K> {
 
     fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
         keys.own::<K::Row>(&self.key);
+        self.key.also(keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> bool {
         let found = rows.get::<K::Row>(&self.key);
-        let is_due = found.is_some_and(|row| is_over(row, &self.options, now) && row.is_spent(now));
+        let is_due =
+            found.is_some_and(|row| is_over(row, &self.options, now) && row.is_spent(rows, now));
         if is_due {
             rows.remove::<K::Row>(&self.key);
         }

@@ -64,7 +64,7 @@ pub struct LogRow {
     pub is_allowed: bool,
     /// Why not: `rate_limited`, `frozen`, `cost_exceeds_burst`, `at_capacity`; empty if it was.
     pub reason: String,
-    /// How many tokens it asked for.
+    /// For how many checks it asked at once.
     pub tokens: i64,
     /// How many were left; `None`: nothing was limited.
     pub remaining: Option<i64>,
@@ -93,16 +93,24 @@ impl Command for FlushBuckets {
         }
     }
 
-    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Self::Out {
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
+        let now_us = now.micros();
         for bucket in &self.0 {
             let Some(policy) = rows.get::<Policy>(&bucket.endpoint) else { continue };
             let Some(meter) = Meter::of(policy) else { continue };
             let id = (bucket.key.clone(), bucket.endpoint.clone());
-            let stored = rows.get::<Bucket>(&id).map(|stored| stored.state(policy, &meter));
-            let ours = bucket.state(policy, &meter);
-            // Later first, then more spent: under either rule the emptier bucket.
-            if stored.is_none_or(|stored| (ours.mark, ours.rest) > (stored.mark, stored.rest)) {
-                rows.put(Bucket::new(id, &meter, ours, bucket.touched_at));
+            let level = |row: &Bucket| meter.level(row.state(policy, &meter), now_us);
+            let stored = rows.get::<Bucket>(&id);
+            let merged = match stored {
+                // As of now, so that a mark of a clock that ran ahead is no longer ahead of ours.
+                Some(stored) => meter.emptier(level(stored), level(bucket)),
+                None => level(bucket),
+            };
+            let touched_at = stored.map_or(bucket.touched_at, |stored| stored.touched_at);
+            let state = meter.state(merged, now_us);
+            let merged = Bucket::new(id, &meter, state, touched_at);
+            if stored != Some(&merged) {
+                rows.put(Bucket { touched_at: bucket.touched_at.max(touched_at), ..merged });
             }
         }
         Ok(())

@@ -36,10 +36,15 @@ pub(crate) fn take(
         return Err(Refusal::EndpointUnknown { endpoint: endpoint.clone() });
     };
     let quota = policy.quota();
+    if policy.is_active && quota.meter.is_none() {
+        // A row that somebody wrote by hand: what cannot be counted is not allowed.
+        let why = "its policy is finer than can be counted exactly";
+        return Err(Refusal::Invalid { field: "endpoint", why });
+    }
     let Some(meter) = &quota.meter else { return Ok(Decision::untouched(quota, now.micros())) };
     let id = (key.to_owned(), endpoint.clone());
     let known = rows.get::<Bucket>(&id);
-    let before = known.map_or_else(State::default, |bucket| bucket.state(&policy, meter));
+    let before = known.map_or(State::FULL, |bucket| bucket.state(&policy, meter));
     let tokens = policy.cost.unsigned_abs() * u64::from(times);
     let (state, decision) = step(quota, before, now, tokens);
     let touched_at = known.map_or(now, |known| known.touched_at);

@@ -152,6 +152,14 @@ impl Combiner {
         if decide::is_deciding() { Err(reentrant()) } else { Ok(()) }
     }
 
+    /// Whether this thread is the worker, or inside of a command or transaction.
+    pub(crate) fn is_answering(&self) -> bool {
+        let queue = self.lock();
+        let me = thread::current().id();
+        let worker = queue.worker.thread.as_ref();
+        decide::is_deciding() || worker.is_some_and(|worker| worker.thread().id() == me)
+    }
+
     pub(crate) fn is_suspended(&self) -> bool {
         self.lock().state == Gate::Suspended
     }

@@ -228,6 +228,11 @@ impl Store {
         self.handle.core.capabilities()
     }
 
+    /// Whether this thread decides or answers commands now, so that it must not wait for one.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.handle.core.is_answering()
+    }
+
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite's host side"))]
     pub(crate) fn turn(&self) -> Result<Turn, StoreError> {
         self.handle.core.turn()

@@ -31,7 +31,8 @@ pub fn in_turns<const N: usize>(
         side(count);
         runs.ops += count;
     }
-    for _ in 0..args.pace().rounds {
+    let rounds = if args.quick { 3 } else { args.pace().rounds };
+    for _ in 0..rounds {
         for (side, runs) in sides.iter_mut().zip(&mut all) {
             let before = reading(clock);
             side(count);

@@ -108,7 +108,7 @@ impl Uploads {
 pub(crate) fn opened(path: &Path, limit: Policy) -> Result<(FinalMile, Vec<AccountId>), Error> {
     let fm = FinalMile::builder(Sqlite::file(path)).open()?;
     drop(fm.admin(Actor::new("bench")?).configure(limit).wait()?);
-    let mut accounts = Vec::new();
+    let (mut accounts, mut pending) = (Vec::new(), Vec::new());
     for n in 0..ACCOUNTS {
         let account = AccountId::new(format!("account-{n}"))?;
         let purchase = Purchase {
@@ -119,8 +119,11 @@ pub(crate) fn opened(path: &Path, limit: Policy) -> Result<(FinalMile, Vec<Accou
             paid: Money::minor(499, "usd")?,
             metadata: std::collections::BTreeMap::default(),
         };
-        fm.ledger().add_credits(purchase).wait()?;
+        pending.push(fm.ledger().add_credits(purchase));
         accounts.push(account);
+    }
+    for pending in pending {
+        pending.wait()?;
     }
     Ok((fm, accounts))
 }

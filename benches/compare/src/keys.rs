@@ -1,7 +1,7 @@
 //! Whom the limiters' rows check: users at endpoints, under a policy that allows everything.
 //!
-//! A token comes back in 3.6 seconds and a bucket holds 10^9, so nobody is refused during a run, and
-//! no bucket is full again and dropped.
+//! A token comes back in two minutes and a bucket holds 40 million, so nobody is refused during a
+//! run, no bucket is full again and dropped, and what was spent can be counted afterwards.
 
 use std::time::Duration;
 
@@ -10,9 +10,11 @@ use finalmile::{Refusal, limit::Policy};
 use crate::transfer::mix;
 
 /// How many tokens come back in an hour.
-pub const PER_HOUR: u32 = 1_000;
+pub const PER_HOUR: u32 = 30;
 /// How many tokens a bucket holds.
-pub const BURST: u32 = 1_000_000_000;
+pub const BURST: u32 = 40_000_000;
+/// How many tokens may have come back when what was spent is counted.
+pub const BACK: u32 = 3;
 /// How many endpoints each user visits.
 pub const ENDPOINTS: u32 = 5;
 /// How many users there are; each at every endpoint is a million pairs.

@@ -33,10 +33,12 @@ pub enum Unit {
     CpuNanos,
     /// Nanoseconds that passed per check.
     Nanos,
-    /// Nanoseconds that passed, where microseconds are expected.
+    /// Nanoseconds that passed, shown as microseconds.
     Micros,
     /// Bytes of memory per key.
     Bytes,
+    /// Commits, each with a sync of its own, per operation.
+    Commits,
 }
 
 /// One line of the table.
@@ -100,6 +102,7 @@ impl Unit {
                 let [median, min, max] = [median, min, max].map(|nanos| digits(nanos / 1e3));
                 format!("{median} µs ({min} to {max})")
             }
+            Self::Commits => format!("{median:.2} commits ({min:.2} to {max:.2})"),
             Self::Bytes => format!("{median:.1} B ({min:.1} to {max:.1})"),
         }
     }
@@ -302,5 +305,7 @@ mod tests {
         );
         let bytes = row(Unit::Bytes, Bar::None).line();
         assert!(bytes.contains("| 11.0 B (10.0 to 12.0) |"), "{bytes}");
+        let commits = row(Unit::Commits, Bar::None).line();
+        assert!(commits.contains("| 11.00 commits (10.00 to 12.00) |"), "{commits}");
     }
 }

@@ -7,7 +7,7 @@ use std::{hash::Hash, num::NonZeroU32};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use crate::keys::{BURST, PER_HOUR};
+use crate::keys::{BACK, BURST, PER_HOUR};
 
 /// A limiter of users at endpoints.
 pub type Governed<K> = DefaultKeyedRateLimiter<K>;
@@ -20,7 +20,7 @@ pub fn limiter<K: Clone + Eq + Hash>() -> Governed<K> {
 }
 
 /// Compares what a key has spent with the model: it is empty after what should be left, give or take
-/// the ten tokens that come back in 36 seconds.
+/// what came back.
 ///
 /// # Panics
 ///
@@ -31,6 +31,6 @@ pub fn verify<K: Clone + Eq + Hash>(limiter: &Governed<K>, key: &K, spent: u64) 
         let n = NonZeroU32::new(n).expect("it is not 0");
         limiter.check_key_n(key, n).expect("it is less than a burst").is_ok()
     };
-    assert!(!takes((BURST - spent + PER_HOUR / 100).min(BURST)), "the rival spent too little");
+    assert!(!takes((BURST - spent + BACK).min(BURST)), "the rival spent too little");
     assert!(takes(BURST - spent), "the rival spent too much");
 }
