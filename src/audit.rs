@@ -12,7 +12,7 @@ use crate::{
     Actor, Timestamp,
     once::digest,
     record,
-    storage::{KeySet, Page, Rows, Scan, Store, StoreError},
+    storage::{KeySet, Rows, Scan, Store, StoreError},
 };
 
 /// The last link of one item's chain.
@@ -115,16 +115,11 @@ pub(crate) fn read(store: &Store, subject: &str) -> Result<Vec<AuditEntry>, Stor
     let subject = subject.to_owned();
     // The head first: rows that come after it was read are more than it promises, never fewer.
     let head = store.get::<AuditHead>(&subject).wait()?;
-    let (mut entries, mut cursor) = (Vec::new(), None);
-    loop {
-        let scan = Scan::of::<AuditEntry>().under(&subject).limit(1_000).after(cursor);
-        let Page { rows, next, .. } = store.scan::<AuditEntry>(scan).wait()?;
-        entries.extend(rows);
-        cursor = next;
-        if cursor.is_none() {
-            break;
-        }
-    }
+    let mut entries: Vec<AuditEntry> = Vec::new();
+    store.for_each(&Scan::of::<AuditEntry>().under(&subject), |entry| {
+        entries.push(entry);
+        true
+    })?;
     let mut previous = [0; 32];
     for (seq, entry) in (1..).zip(&entries) {
         if entry.seq != seq || entry.hash != link(&previous, entry) {

@@ -150,15 +150,21 @@ impl PublicError {
     }
 }
 
+/// A stable public name, its HTTP status and its sentence.
+pub(crate) type Face = (&'static str, u16, &'static str);
+
+/// Also the faces of a [`Decision`](crate::limit::Decision).
+pub(crate) const ACCOUNT_FROZEN: Face = ("ACCOUNT_FROZEN", 403, "This account is suspended");
+pub(crate) const RATE_LIMITED: Face = ("RATE_LIMIT_EXCEEDED", 429, "Too many requests");
+
 impl Refusal {
-    /// The stable public name, its HTTP status and its sentence.
-    const fn face(&self) -> (&'static str, u16, &'static str) {
+    const fn face(&self) -> Face {
         match self {
             Self::Invalid { .. } => ("INVALID_REQUEST", 400, "The request is not valid"),
             Self::Unauthorized => ("UNAUTHORIZED", 401, "Authentication required"),
             Self::AccountUnknown { .. } => ("ACCOUNT_NOT_FOUND", 404, "Account not found"),
-            Self::AccountFrozen { .. } => ("ACCOUNT_FROZEN", 403, "This account is suspended"),
-            Self::RateLimited { .. } => ("RATE_LIMIT_EXCEEDED", 429, "Too many requests"),
+            Self::AccountFrozen { .. } => ACCOUNT_FROZEN,
+            Self::RateLimited { .. } => RATE_LIMITED,
             Self::EndpointUnknown { .. } => ("ENDPOINT_NOT_FOUND", 404, "Unknown endpoint"),
             Self::InsufficientCredits { .. } => {
                 ("STORAGE_LIMIT_REACHED", 403, "Storage limit reached")

@@ -154,6 +154,29 @@ impl FinalMile {
         })
     }
 
+    /// The same, for a command that takes a token of an endpoint in the store: it is counted and
+    /// logged, unless its answer is a replay.
+    pub(crate) fn ask_taking<C, T>(
+        &self,
+        service: &'static str,
+        endpoint: String,
+        account: &AccountId,
+        command: C,
+        is_replay: impl Fn(&T) -> bool + Send + 'static,
+    ) -> Pending<T>
+    where
+        C: Command<Out = Result<T, Refusal>>,
+        T: Send + 'static,
+    {
+        let who = account.clone();
+        self.keeper.start_for_figures();
+        self.ask_then(service, Some(account.clone()), command, move |live, answer| {
+            if !answer.is_ok_and(is_replay) {
+                live.note_taken(&who, &endpoint, answer.err());
+            }
+        })
+    }
+
     /// What turns a read's fault into the caller's error, logged once.
     pub(crate) fn fault(
         service: &'static str,

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How many items one chunk changes: a longer one would make live writers wait for it.
-const CHUNK: usize = 500;
+pub(crate) const CHUNK: usize = 500;
 
 /// How long maintenance may take.
 #[derive(Clone, Copy, Debug)]

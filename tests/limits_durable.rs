@@ -4,54 +4,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "what a crash gives back is measured in real time")]
 
+#[path = "support/limits.rs"]
+mod support;
+
 use std::{
     io::{BufRead as _, BufReader},
-    num::NonZeroU32,
-    path::Path,
     process::{Command, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
 use finalmile::{
-    AccountId, Actor, Admin, Budget, EndpointName, Error, FinalMile, Refusal, Simulated, Timestamp,
-    World as _,
+    Budget, EndpointName, Error, FinalMile, Refusal, Timestamp, World as _,
     engines::Sqlite,
     limit::{LimitOptions, Policy, Reason, Subject, Take},
 };
-
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
-
-fn clock() -> Arc<Simulated> {
-    Arc::new(Simulated::new(Timestamp::from_millis(1_800_000_000_000), 1))
-}
-
-fn open(path: &Path, clock: &Arc<Simulated>) -> FinalMile {
-    FinalMile::builder(Sqlite::file(path)).world(clock.clone()).open().unwrap()
-}
-
-fn admin(fm: &FinalMile) -> Admin {
-    fm.admin(Actor::new("ops").unwrap())
-}
-
-fn ada() -> AccountId {
-    AccountId::new("ada").unwrap()
-}
-
-fn many(n: u32) -> NonZeroU32 {
-    NonZeroU32::new(n).unwrap()
-}
-
-fn left(fm: &FinalMile, at: &str) -> u32 {
-    let endpoint = fm.limiter().endpoint(at).unwrap();
-    fm.limiter().peek(endpoint, &ada()).remaining().unwrap()
-}
-
-fn spend(fm: &FinalMile, at: &str, times: u32) {
-    let endpoint = fm.limiter().endpoint(at).unwrap();
-    assert!(fm.limiter().check_n(endpoint, &ada(), many(times)).is_allowed());
-}
+use support::{DAY, MINUTE, ada, admin, clock, left, many, open, spend};
 
 #[test]
 fn b7_an_orderly_restart_forgets_nothing() {

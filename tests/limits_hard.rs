@@ -4,42 +4,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "some of it shows by the machine's clock only")]
 
-use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+#[path = "support/limits.rs"]
+mod support;
+
+use std::{sync::Arc, time::Duration};
 
 use finalmile::{
-    AccountId, Actor, Admin, Budget, FinalMile, Simulated, SystemWorld, Timestamp, World as _,
+    AccountId, Budget, FinalMile, Simulated, SystemWorld, Timestamp, World as _,
     engines::{Memory, Sqlite},
     limit::{Align, Home, Policy, Reason, Subject},
     rusqlite::Connection,
 };
+use support::{DAY, MINUTE, ada, admin, clock, left, many, open, spend};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
-fn clock() -> Arc<Simulated> {
-    Arc::new(Simulated::new(Timestamp::from_millis(1_800_000_000_000), 1))
-}
-fn open(path: &Path, clock: &Arc<Simulated>) -> FinalMile {
-    FinalMile::builder(Sqlite::file(path)).world(clock.clone()).open().unwrap()
-}
 fn mem(clock: &Arc<Simulated>) -> FinalMile {
     FinalMile::builder(Memory::new()).world(clock.clone()).open().unwrap()
-}
-fn admin(fm: &FinalMile) -> Admin {
-    fm.admin(Actor::new("ops").unwrap())
-}
-fn ada() -> AccountId {
-    AccountId::new("ada").unwrap()
-}
-fn many(n: u32) -> NonZeroU32 {
-    NonZeroU32::new(n).unwrap()
-}
-fn left(fm: &FinalMile, at: &str) -> u32 {
-    let e = fm.limiter().endpoint(at).unwrap();
-    fm.limiter().peek(e, &ada()).remaining().unwrap()
-}
-fn spend(fm: &FinalMile, at: &str, n: u32) {
-    let e = fm.limiter().endpoint(at).unwrap();
-    assert!(fm.limiter().check_n(e, &ada(), many(n)).is_allowed());
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/example.rs"]
+mod example;
+
 use std::{
     io::{ErrorKind, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -10,21 +13,9 @@ use std::{
     thread,
 };
 
-/// The example, which `cargo test` builds beside the tests; a test on its own builds it first.
 fn example() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let tests = std::env::current_exe().unwrap();
-        let profile = tests.parent().and_then(Path::parent).unwrap();
-        let path =
-            profile.join("examples").join(format!("replay_limits{}", std::env::consts::EXE_SUFFIX));
-        if !path.exists() {
-            let build = ["build", "--quiet", "--no-default-features", "--example", "replay_limits"];
-            let built = Command::new(env!("CARGO")).args(build).status().unwrap();
-            assert!(built.success());
-        }
-        path
-    })
+    PATH.get_or_init(|| example::find("replay_limits", &["--no-default-features"]))
 }
 
 fn start(arguments: &[&str]) -> Child {

@@ -3,6 +3,9 @@
 #![cfg(all(feature = "sqlite", feature = "thumb", feature = "ipfs"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/example.rs"]
+mod example;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -13,21 +16,9 @@ use std::{
 use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::Value;
 
-/// The example, which `cargo test` builds beside the tests; a test on its own builds it first.
 fn example() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let tests = std::env::current_exe().unwrap();
-        let profile = tests.parent().and_then(Path::parent).unwrap();
-        let path =
-            profile.join("examples").join(format!("share_media{}", std::env::consts::EXE_SUFFIX));
-        if !path.exists() {
-            let build = ["build", "--quiet", "--example", "share_media"];
-            let built = Command::new(env!("CARGO")).args(build).status().unwrap();
-            assert!(built.success());
-        }
-        path
-    })
+    PATH.get_or_init(|| example::find("share_media", &[]))
 }
 
 struct Desk {

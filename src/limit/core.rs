@@ -15,7 +15,7 @@ use crate::{
         decision::{Decision, Quota, Reason},
         here::Here,
         lanes::Lanes,
-        lines::{FROZEN, Found, Line, LineKey, MOVED_WORD, SLOTS},
+        lines::{Array, FROZEN, Found, Line, LineKey, MOVED_WORD, SLOTS},
         meter::{Level, Meter, State},
         policy::Rule,
         table::{AtCapacity, FULL_US, Newcomer, Table},
@@ -280,12 +280,13 @@ impl Core {
             match trouble {
                 Trouble::Old | Trouble::Unknown => here.renew(self),
                 Trouble::Rebase => self.rebase(lane_at),
-                Trouble::Absent => {
-                    if let Err(AtCapacity) = self.admit(here, lane_at, caller) {
+                Trouble::Absent => match self.admit(lane_at, caller) {
+                    Ok((shard, array)) => here.arrays[shard] = array,
+                    Err(AtCapacity) => {
                         let wait_us = Some(FULL_US.unsigned_abs());
                         break self.untouched(quota).denied(Reason::AtCapacity, wait_us);
                     }
-                }
+                },
                 Trouble::Foreign => self.convert(here, lane_at, caller.id),
                 Trouble::Inactive => break self.untouched(quota),
                 Trouble::Never => {
@@ -317,18 +318,18 @@ impl Core {
         Decision::untouched(quota, self.clock.now_us())
     }
 
-    fn admit(&self, here: &mut Here, lane: usize, caller: &Caller<'_>) -> Result<(), AtCapacity> {
+    /// Makes sure that a caller has a line; answers its shard and the array that it is in.
+    fn admit(&self, lane: usize, caller: &Caller<'_>) -> Result<(usize, Array), AtCapacity> {
         let (key, _) = line_key(caller.id, lane);
         let is_frozen = || (caller.is_frozen)(caller.id);
         let new = Newcomer { key, name: caller.name, is_frozen: &is_frozen };
         let array = self.with_judge(|now_us, is_full| self.table.admit(&new, now_us, is_full))?;
-        here.arrays[self.table.place(key).0] = array;
-        Ok(())
+        Ok((self.table.place(key).0, array))
     }
 
     /// How a caller's bucket stands, without spending and without making a line for him.
     pub(crate) fn peek(&self, id: u128, lane: usize) -> Decision {
-        self.rebase_if_needed(lane);
+        self.rebase(lane);
         let lanes = self.lanes();
         let now_us = self.clock.now_us();
         let Some(known) = lanes.list.get(lane) else {
@@ -369,11 +370,7 @@ impl Core {
 
     /// Takes in a bucket as a row kept it; `false`: there is no room.
     pub(crate) fn load(&self, lane_at: usize, caller: &Caller<'_>, state: State) -> bool {
-        let (key, _) = line_key(caller.id, lane_at);
-        let is_frozen = || (caller.is_frozen)(caller.id);
-        let new = Newcomer { key, name: caller.name, is_frozen: &is_frozen };
-        let admitted = self.with_judge(|now_us, is_full| self.table.admit(&new, now_us, is_full));
-        if admitted.is_err() {
+        if self.admit(lane_at, caller).is_err() {
             return false;
         }
         let (now_us, ahead_us) = (self.clock.now_us(), self.clock.ahead_us());
@@ -386,7 +383,7 @@ impl Core {
 
     /// Changes a known caller's level, and lets the next flush see it.
     fn change(&self, id: u128, lane_at: usize, change: impl Fn(&Meter, Level) -> Option<Level>) {
-        self.rebase_if_needed(lane_at);
+        self.rebase(lane_at);
         let lanes = self.lanes();
         let Some(lane) = lanes.list.get(lane_at) else { return };
         let (key, slot) = line_key(id, lane_at);

@@ -24,6 +24,9 @@ const MINUTES: usize = 4;
 /// A minute in microseconds.
 pub(crate) const MINUTE_US: i64 = 60_000_000;
 
+/// Ten minutes, of which the busiest keys are told.
+pub(crate) const SLOT_US: i64 = 10 * MINUTE_US;
+
 /// One thread's counters.
 #[derive(Debug)]
 pub(crate) struct Counts {

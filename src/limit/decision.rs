@@ -9,16 +9,15 @@
 //! Source: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4 (structured fields of RFC
 //! 9651); RFC 9110, section 10.2.3.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Mutex, time::Duration};
 
 use crate::{
     PublicError, Refusal,
-    limit::meter::{Level, Meter},
+    error::{ACCOUNT_FROZEN, Face, RATE_LIMITED},
+    limit::{
+        meter::{Level, Meter},
+        sync::lock,
+    },
 };
 
 /// Why a check was refused.
@@ -61,7 +60,7 @@ impl Quota {
     /// kept for good: decisions, handles and threads share it for nothing.
     pub(crate) fn of(name: &str, meter: Option<Meter>) -> &'static Self {
         static KNOWN: Mutex<BTreeMap<String, Vec<&'static Quota>>> = Mutex::new(BTreeMap::new());
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&KNOWN);
         if let Some(same) = known.get(name).and_then(|all| all.iter().find(|q| q.meter == meter)) {
             return same;
         }
@@ -192,24 +191,25 @@ impl Decision {
     /// What a client may see; `None` if it was allowed.
     #[must_use]
     pub fn public_error(&self) -> Option<PublicError> {
-        let code = match self.reason? {
-            Reason::Frozen => {
-                PublicError { error: "This account is suspended", code: "ACCOUNT_FROZEN" }
-            }
-            Reason::RateLimited | Reason::CostExceedsBurst | Reason::AtCapacity => {
-                PublicError { error: "Too many requests", code: "RATE_LIMIT_EXCEEDED" }
-            }
-        };
-        Some(code)
+        self.face().map(|(code, _, error)| PublicError { error, code })
     }
 
     /// The status of an HTTP answer: 200, 429, or 403 for a frozen account.
     #[must_use]
     pub const fn http_status(&self) -> u16 {
-        match self.reason {
+        match self.face() {
+            Some((_, status, _)) => status,
             None => 200,
-            Some(Reason::Frozen) => 403,
-            Some(_) => 429,
+        }
+    }
+
+    const fn face(&self) -> Option<Face> {
+        match self.reason {
+            None => None,
+            Some(Reason::Frozen) => Some(ACCOUNT_FROZEN),
+            Some(Reason::RateLimited | Reason::CostExceedsBurst | Reason::AtCapacity) => {
+                Some(RATE_LIMITED)
+            }
         }
     }
 

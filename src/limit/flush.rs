@@ -18,7 +18,7 @@ use crate::{
         Home, Policy, Subject,
         bucket::Bucket,
         change::{ChangeHead, ChangeRow},
-        counts::MINUTE_US,
+        counts::{MINUTE_US, SLOT_US},
         lines::{Content, LineKey, SLOTS},
         live::{Figures, Live},
         meter::Meter,
@@ -27,15 +27,10 @@ use crate::{
         sync::lock,
         table::SHARDS,
     },
-    storage::{Cursor, Page, Record, Scan, Store, StoreError},
+    storage::{Cursor, Page, Scan, Store, StoreError},
+    sweep::CHUNK,
     time::Timestamp,
 };
-
-/// How many rows one command writes.
-const CHUNK: usize = 500;
-
-/// Ten minutes in microseconds.
-const SLOT_US: i64 = 10 * MINUTE_US;
 
 /// How many of the busiest keys are written.
 const TOP_WRITTEN: usize = 100;
@@ -48,7 +43,7 @@ impl Live {
         self.followed.store(head.map_or(0, |head| head.last), Ordering::Relaxed);
         let (mut policies, mut longest_us, mut is_carried) = (HashMap::new(), 0, false);
         let now = self.world.now();
-        for_each(store, &Scan::of::<Policy>(), |policy: Policy| {
+        store.for_each(&Scan::of::<Policy>(), |policy: Policy| {
             if policy.home == Home::Local
                 && let Some(meter) = Meter::of(&policy)
             {
@@ -61,7 +56,7 @@ impl Live {
             true
         })?;
         let frozen = Scan::of::<Account>().by("fm_account_frozen");
-        for_each(store, &frozen, |account: Account| {
+        store.for_each(&frozen, |account: Account| {
             self.obey(&account);
             true
         })?;
@@ -70,7 +65,7 @@ impl Live {
         let since = if is_carried { Timestamp::from_micros(i64::MIN) } else { now.before(longest) };
         for index in ["fm_bucket_idle", "fm_window_idle"] {
             let (mut buckets, mut ahead) = (Vec::new(), Vec::new());
-            for_each(store, &Scan::of::<Bucket>().by(index).descending(), |bucket: Bucket| {
+            store.for_each(&Scan::of::<Bucket>().by(index).descending(), |bucket: Bucket| {
                 let is_recent = bucket.touched_at >= since;
                 let known = policies.get(bucket.endpoint.as_str());
                 let meter = known.and_then(|policy| Some((policy, Meter::of(policy)?)));
@@ -284,25 +279,4 @@ impl Live {
 /// A flush refuses nothing.
 fn settled(answer: Result<Result<(), Refusal>, StoreError>) -> Result<(), StoreError> {
     answer?.map_err(|refusal| StoreError::Backend(refusal.to_string()))
-}
-
-/// Reads an index to its end, or until `work` has had enough.
-pub(super) fn for_each<R: Record>(
-    store: &Store,
-    scan: &Scan,
-    mut work: impl FnMut(R) -> bool,
-) -> Result<(), StoreError> {
-    let mut cursor = None;
-    loop {
-        let page = store.scan::<R>(scan.clone().limit(1_000).after(cursor)).wait()?;
-        for row in page.rows {
-            if !work(row) {
-                return Ok(());
-            }
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(());
-        }
-    }
 }

@@ -12,7 +12,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard, atomic::Ordering},
+    sync::{RwLockReadGuard, RwLockWriteGuard, atomic::Ordering},
 };
 
 use crate::limit::{
@@ -22,6 +22,7 @@ use crate::limit::{
     lines::{Found, Line, MOVED_WORD, SLOTS},
     meter::{Level, Meter},
     policy::Policy,
+    sync::{read, write},
     table::SHARDS,
     word::Rate,
 };
@@ -34,8 +35,7 @@ pub(crate) struct Lane {
     /// Where its words are: in which of a key's lines, and where there.
     pub(crate) page: u8,
     pub(crate) slot: usize,
-    /// What one check costs, in tokens and in units.
-    pub(crate) cost: u64,
+    /// What one check costs, in units.
     pub(crate) units: u64,
     /// The policy's version in the store.
     pub(crate) version: i64,
@@ -61,25 +61,31 @@ const PAST_MAX: usize = 12;
 pub(crate) struct NewLane {
     pub(crate) meter: Meter,
     pub(crate) quota: &'static Quota,
-    pub(crate) cost: u64,
+    pub(crate) units: u64,
     pub(crate) version: i64,
 }
 
 impl NewLane {
     /// Of a policy, which cannot be one that does not count.
     pub(crate) fn of(policy: &Policy) -> Option<Self> {
-        Some(Self {
-            meter: Meter::of(policy)?,
-            quota: policy.quota(),
-            cost: policy.cost.unsigned_abs(),
-            version: policy.version,
-        })
+        let meter = Meter::of(policy)?;
+        let units = policy.cost.unsigned_abs().saturating_mul(meter.unit);
+        Some(Self { meter, quota: policy.quota(), units, version: policy.version })
     }
 }
 
 impl Lanes {
     fn past_rate(&self, lane: usize, word: u64) -> Option<&Rate> {
         self.past.get(lane)?.iter().find(|rate| !rate.is_foreign(word))
+    }
+
+    /// Gives a lane a rate of the next generation, in force from now on.
+    fn replace_rate(&mut self, at: usize, meter: Meter, now_us: i64) {
+        let Some((lane, past)) = self.list.get_mut(at).zip(self.past.get_mut(at)) else { return };
+        let rate = Rate::new(meter, lane.rate.generation + 1, now_us);
+        past.push_front(std::mem::replace(&mut lane.rate, rate));
+        past.truncate(PAST_MAX);
+        lane.since_us = now_us;
     }
 
     /// Brings a line's word to the lane's generation.
@@ -114,11 +120,11 @@ impl Lanes {
 
 impl Core {
     pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, Lanes> {
-        self.lanes.read().unwrap_or_else(PoisonError::into_inner)
+        read(&self.lanes)
     }
 
     fn lanes_mut(&self) -> RwLockWriteGuard<'_, Lanes> {
-        self.lanes.write().unwrap_or_else(PoisonError::into_inner)
+        write(&self.lanes)
     }
 
     /// Runs `work` with the time and a function that knows which words are full buckets.
@@ -140,16 +146,15 @@ impl Core {
     pub(crate) fn set_lane(&self, new: &NewLane) -> Option<usize> {
         let now_us = self.clock.now_us();
         let mut lanes = self.lanes_mut();
-        let NewLane { meter, quota, cost, version } = *new;
+        let NewLane { meter, quota, units, version } = *new;
         let Some(at) = lanes.list.iter().position(|lane| lane.quota.name == quota.name) else {
             if lanes.list.len() >= LANES_MAX {
                 return None;
             }
             let rate = Rate::new(meter, 0, now_us);
             let since_us = now_us;
-            let units = cost.saturating_mul(meter.unit);
             let (page, slot) = page_and_slot(lanes.list.len());
-            let lane = Lane { quota, rate, page, slot, cost, units, version, since_us };
+            let lane = Lane { quota, rate, page, slot, units, version, since_us };
             lanes.list.push(lane);
             lanes.past.push(VecDeque::new());
             self.version.fetch_add(1, Ordering::Release);
@@ -161,14 +166,9 @@ impl Core {
         }
         let is_same = std::ptr::eq(known.quota, quota);
         let lane = &mut lanes.list[at];
-        (lane.cost, lane.version) = (cost, version);
-        lane.units = cost.saturating_mul(meter.unit);
+        (lane.quota, lane.units, lane.version) = (quota, units, version);
         if !is_same {
-            let before = lane.rate;
-            lane.rate = Rate::new(meter, before.generation + 1, now_us);
-            (lane.quota, lane.since_us) = (quota, now_us);
-            lanes.past[at].push_front(before);
-            lanes.past[at].truncate(PAST_MAX);
+            lanes.replace_rate(at, meter, now_us);
         }
         self.version.fetch_add(1, Ordering::Release);
         drop(lanes);
@@ -178,38 +178,13 @@ impl Core {
         Some(at)
     }
 
-    /// Gives the lane's words another base, unless somebody just did.
-    #[cold]
-    pub(super) fn rebase(&self, lane: usize) {
-        let covers = self.lanes().list[lane].rate.covers(self.interval());
-        if !covers {
-            self.rebase_now(lane);
-        }
-    }
-
-    fn rebase_now(&self, lane: usize) {
-        let before = self.lanes().list[lane].rate;
-        let now_us = self.clock.now_us();
-        {
-            let mut lanes = self.lanes_mut();
-            if lanes.list[lane].rate.generation != before.generation {
-                return;
-            }
-            lanes.list[lane].rate = Rate::new(before.meter, before.generation + 1, now_us);
-            lanes.list[lane].since_us = now_us;
-            lanes.past[lane].push_front(before);
-            lanes.past[lane].truncate(PAST_MAX);
-            self.version.fetch_add(1, Ordering::Release);
-        }
-        self.convert_all(lane);
-    }
-
     /// Gives the lane's words another base if they do not reach to now.
-    pub(crate) fn rebase_if_needed(&self, lane: usize) {
+    #[cold]
+    pub(crate) fn rebase(&self, lane: usize) {
         let covers =
             self.lanes().list.get(lane).is_none_or(|lane| lane.rate.covers(self.interval()));
         if !covers {
-            self.rebase(lane);
+            self.rebase_now(lane);
         }
     }
 
@@ -222,6 +197,20 @@ impl Core {
         if is_late {
             self.rebase_now(lane);
         }
+    }
+
+    /// Unless somebody just did.
+    fn rebase_now(&self, lane: usize) {
+        let before = self.lanes().list[lane].rate;
+        {
+            let mut lanes = self.lanes_mut();
+            if lanes.list[lane].rate.generation != before.generation {
+                return;
+            }
+            lanes.replace_rate(lane, before.meter, self.clock.now_us());
+            self.version.fetch_add(1, Ordering::Release);
+        }
+        self.convert_all(lane);
     }
 
     /// Walks the table, so that no word is ever more than one change behind (**Q6**).

@@ -247,13 +247,9 @@ impl Limiter {
     /// # Ok::<(), finalmile::Error>(())
     /// ```
     pub fn take(&self, endpoint: &EndpointName, account: &AccountId) -> Pending<Decision> {
-        let (endpoint, account) = (endpoint.clone(), account.clone());
-        let (who, at) = (account.clone(), endpoint.to_string());
-        let command = Take::new(endpoint, account);
-        self.fm.keeper().start_for_figures();
-        self.fm.ask_then("check-rate-limit", Some(who.clone()), command, move |live, taken| {
-            live.note_taken(&who, &at, taken.err());
-        })
+        let command = Take::new(endpoint.clone(), account.clone());
+        let at = endpoint.to_string();
+        self.fm.ask_taking("check-rate-limit", at, account, command, |_| false)
     }
 
     /// The configured endpoints, by name.

@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     num::NonZeroU32,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -27,7 +27,7 @@ use crate::{
         meter::{Level, State},
         rows::LogRow,
         subject::{Name, Named, Names, Subject, uuid_text},
-        sync::lock,
+        sync::{lock, read, write},
         top::Top,
     },
 };
@@ -263,7 +263,7 @@ impl Live {
     /// Whether an account is frozen now.
     pub(super) fn is_frozen(&self, id: u128) -> bool {
         let until = {
-            let frozen = self.frozen.read().unwrap_or_else(PoisonError::into_inner);
+            let frozen = read(&self.frozen);
             frozen.get(&id).and_then(|freezing| freezing.until)
         };
         until.is_some_and(|until| until.is_none_or(|until| self.world.now() < until))
@@ -272,9 +272,7 @@ impl Live {
     /// Ends a freeze whose time is over; whether it was.
     #[cold]
     fn thaw(&self, id: u128) -> bool {
-        if let Some(known) =
-            self.frozen.write().unwrap_or_else(PoisonError::into_inner).get_mut(&id)
-        {
+        if let Some(known) = write(&self.frozen).get_mut(&id) {
             let now = self.world.now();
             if known.until.is_some_and(|until| until.is_none_or(|until| now < until)) {
                 return false;
@@ -292,7 +290,7 @@ impl Live {
         let now =
             Freezing { version: account.version, until: is_frozen.then_some(account.frozen_until) };
         {
-            let mut frozen = self.frozen.write().unwrap_or_else(PoisonError::into_inner);
+            let mut frozen = write(&self.frozen);
             let known = frozen.entry(id).or_insert(now);
             if known.version > now.version {
                 return;
@@ -306,7 +304,7 @@ impl Live {
     /// makes a line asks under the shard's lock, so neither lock may be held here.
     fn flag(&self, id: u128) {
         let known = || {
-            let frozen = self.frozen.read().unwrap_or_else(PoisonError::into_inner);
+            let frozen = read(&self.frozen);
             frozen.get(&id).is_some_and(|freezing| freezing.until.is_some())
         };
         let lanes = self.lanes();
@@ -344,22 +342,29 @@ impl Live {
             Name::Uuid => uuid_text(named.id),
             name => name.as_str().unwrap_or_default().to_owned(),
         };
-        self.log_row(key, decision.endpoint(), decision, times);
+        let Ok(endpoint) = EndpointName::new(decision.endpoint()) else { return };
+        let (reason, remaining) = (decision.reason(), decision.remaining());
+        self.journal.note(|| self.log_row(key, endpoint, reason, times, remaining));
     }
 
-    /// Notes a check for the log.
-    fn log_row(&self, key: String, endpoint: &str, decision: &Decision, times: NonZeroU32) {
-        let Ok(endpoint) = EndpointName::new(endpoint) else { return };
-        self.journal.note(|| LogRow {
+    fn log_row(
+        &self,
+        key: String,
+        endpoint: EndpointName,
+        reason: Option<Reason>,
+        times: NonZeroU32,
+        remaining: Option<u32>,
+    ) -> LogRow {
+        LogRow {
             key,
             at: self.world.now(),
             id: self.row_id(),
             endpoint,
-            is_allowed: decision.is_allowed(),
-            reason: decision.reason().map_or("", Reason::as_str).to_owned(),
+            is_allowed: reason.is_none(),
+            reason: reason.map_or("", Reason::as_str).to_owned(),
             tokens: i64::from(times.get()),
-            remaining: decision.remaining().map(i64::from),
-        });
+            remaining: remaining.map(i64::from),
+        }
     }
 
     /// This instance's next number for a row.
@@ -385,25 +390,16 @@ impl Live {
             Some(Refusal::InsufficientCredits { .. }) | None => None,
             Some(_) => return,
         };
-        let (at, is_allowed) = (self.world.now(), reason.is_none());
-        let refused = u64::from(!is_allowed);
+        let refused = u64::from(reason.is_some());
         {
             let mut figures = lock(&self.figures);
-            let minute = at.micros().div_euclid(MINUTE_US);
+            let minute = self.world.now().micros().div_euclid(MINUTE_US);
             figures.add(&endpoint, minute, [1 - refused, refused]);
             figures.top.add(account.as_str(), 1, refused);
         }
-        if self.journal.wants(is_allowed) {
-            self.journal.note(|| LogRow {
-                key: account.to_string(),
-                at,
-                id: self.row_id(),
-                endpoint,
-                is_allowed,
-                reason: reason.map_or("", Reason::as_str).to_owned(),
-                tokens: 1,
-                remaining: None,
-            });
+        if self.journal.wants(reason.is_none()) {
+            let (key, once) = (account.to_string(), NonZeroU32::MIN);
+            self.journal.note(|| self.log_row(key, endpoint, reason, once, None));
         }
     }
 }

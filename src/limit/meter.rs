@@ -40,7 +40,7 @@ pub(crate) struct Meter {
 }
 
 /// A bucket's state as rows keep it, which means something under one policy only.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct State {
     /// Greedy: when it is full again, in whole microseconds. Window: when the window began.
     pub(crate) mark: i64,
@@ -143,10 +143,7 @@ impl Meter {
     /// over a boundary finds a window ahead of it, which stays in force; one that stepped back
     /// further takes what was spent along, so nothing is granted twice (**B4**).
     pub(crate) fn window(&self, start_us: i64, used: u64, now_us: i64) -> Level {
-        let current = match self.align {
-            Align::Epoch => now_us.saturating_sub(now_us.rem_euclid(self.period_us)),
-            Align::First => now_us,
-        };
+        let current = self.beginning(now_us);
         let since = now_us.saturating_sub(start_us);
         if since >= self.period_us {
             Level { used: 0, start_us: current }
@@ -154,6 +151,14 @@ impl Meter {
             Level { used, start_us: current }
         } else {
             Level { used, start_us }
+        }
+    }
+
+    /// When a window begins that is opened now.
+    fn beginning(&self, now_us: i64) -> i64 {
+        match self.align {
+            Align::Epoch => now_us.saturating_sub(now_us.rem_euclid(self.period_us)),
+            Align::First => now_us,
         }
     }
 
@@ -225,12 +230,7 @@ impl Meter {
         }
         let used = (u128::from(spent) * u128::from(self.full)).div_ceil(u128::from(old.full));
         let used = u64::try_from(used).unwrap_or(u64::MAX).min(self.full);
-        let Level { start_us, .. } = self.window(at_us, 0, at_us);
-        let start_us = match (self.rule, self.align) {
-            (Rule::Window, Align::Epoch) => at_us.saturating_sub(at_us.rem_euclid(self.period_us)),
-            _ => start_us,
-        };
-        self.state(Level { used, start_us }, at_us)
+        self.state(Level { used, start_us: self.beginning(at_us) }, at_us)
     }
 }
 

@@ -7,8 +7,7 @@ use crate::{
     limit::{
         Decision, Home, Limiter, Policy, Subject,
         bucket::Bucket,
-        counts::MINUTE_US,
-        flush::for_each,
+        counts::{MINUTE_US, SLOT_US},
         meter::{Meter, State},
         rows::{LogRow, Minute, TopKey},
         subject::NO_ACCOUNT,
@@ -108,13 +107,13 @@ impl Limiter {
         let store = self.fm.store();
         let since_us = store.now().micros().saturating_sub(HOUR_US);
         let mut figures = BTreeMap::new();
-        for_each(store, &Scan::of::<Policy>(), |policy: Policy| {
+        store.for_each(&Scan::of::<Policy>(), |policy: Policy| {
             let endpoint = policy.endpoint.to_string();
             let fresh = EndpointFigures { endpoint: endpoint.clone(), ..Default::default() };
             figures.insert(endpoint, fresh);
             true
         })?;
-        for_each(store, &Scan::of::<Minute>().descending(), |row: Minute| {
+        store.for_each(&Scan::of::<Minute>().descending(), |row: Minute| {
             // The view's own bound.
             let is_recent = row.minute > since_us.div_euclid(MINUTE_US);
             if let Some(known) = figures.get_mut(row.endpoint.as_str()).filter(|_| is_recent) {
@@ -125,7 +124,7 @@ impl Limiter {
             is_recent
         })?;
         for index in ["fm_bucket_idle", "fm_window_idle"] {
-            for_each(store, &Scan::of::<Bucket>().by(index).descending(), |row: Bucket| {
+            store.for_each(&Scan::of::<Bucket>().by(index).descending(), |row: Bucket| {
                 let is_recent = row.touched_at.micros() > since_us;
                 if let Some(known) = figures.get_mut(row.endpoint.as_str()) {
                     known.active_buckets += u64::from(is_recent);
@@ -139,9 +138,9 @@ impl Limiter {
     /// The busiest keys of the last hour: the rows of the view `v_rate_limit_top_users`.
     pub(crate) fn top_users(&self) -> Result<Vec<TopUser>, StoreError> {
         let store = self.fm.store();
-        let oldest = store.now().micros().div_euclid(10 * MINUTE_US) - 6;
+        let oldest = store.now().micros().div_euclid(SLOT_US) - 6;
         let mut keys: BTreeMap<String, [u64; 2]> = BTreeMap::new();
-        for_each(store, &Scan::of::<TopKey>().descending(), |row: TopKey| {
+        store.for_each(&Scan::of::<TopKey>().descending(), |row: TopKey| {
             if row.slot > oldest {
                 let sum = keys.entry(row.key).or_default();
                 sum[0] += row.requests.unsigned_abs();

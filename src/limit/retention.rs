@@ -7,6 +7,7 @@ use crate::{
     limit::{
         LimitOptions, Policy, Rule,
         bucket::Bucket,
+        counts::{MINUTE_US, SLOT_US},
         meter::Meter,
         rows::{LogRow, Minute, TopKey},
     },
@@ -57,7 +58,7 @@ impl Kept for LogRow {
 
 impl Kept for Minute {
     fn at(&self) -> Timestamp {
-        Timestamp::from_micros(self.minute.saturating_mul(60_000_000))
+        Timestamp::from_micros(self.minute.saturating_mul(MINUTE_US))
     }
     fn kept(&self, options: &LimitOptions) -> Duration {
         options.log_kept
@@ -66,7 +67,7 @@ impl Kept for Minute {
 
 impl Kept for TopKey {
     fn at(&self) -> Timestamp {
-        Timestamp::from_micros(self.slot.saturating_mul(600_000_000))
+        Timestamp::from_micros(self.slot.saturating_mul(SLOT_US))
     }
     fn kept(&self, options: &LimitOptions) -> Duration {
         options.log_kept

@@ -20,7 +20,7 @@ use crate::{
         engine::{Capabilities, Reader},
         pending::{Cell, Seat},
         read::{ReadPool, guarded},
-        scan,
+        scan::{self, PAGE_MAX},
     },
     time::{Timestamp, World},
 };
@@ -127,6 +127,27 @@ impl Store {
             let rows = reader.scan(&scan)?;
             scan::page(&scan, rows)
         })
+    }
+
+    /// Reads an order to its end, page by page, or until `work` has had enough. Waits.
+    pub(crate) fn for_each<R: Record>(
+        &self,
+        scan: &Scan,
+        mut work: impl FnMut(R) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut cursor = None;
+        loop {
+            let page = self.scan::<R>(scan.clone().limit(PAGE_MAX).after(cursor)).wait()?;
+            for row in page.rows {
+                if !work(row) {
+                    return Ok(());
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads at most `limit` rows of a view, for dashboards. Only SQL engines have views.

@@ -54,14 +54,8 @@ impl Uploads {
         let id = UploadId::fresh(&**self.fm.store().world());
         match BeginUpload::new(account, size_bytes, key, id) {
             Ok(command) => {
-                let who = account.clone();
-                self.fm.keeper().start_for_figures();
-                self.fm.ask_then("begin-upload", Some(who.clone()), command, move |live, begun| {
-                    if begun.is_ok_and(|begun| begun.replayed) {
-                        return;
-                    }
-                    live.note_taken(&who, "begin-upload", begun.err());
-                })
+                let (service, is_replay) = ("begin-upload", |begun: &Begun| begun.replayed);
+                self.fm.ask_taking(service, service.to_owned(), account, command, is_replay)
             }
             Err(refusal) => self.fm.refuse("begin-upload", Some(account), refusal),
         }
@@ -84,19 +78,8 @@ impl Uploads {
         let (id, transfer) = (ShareId::fresh(world), TransferId::fresh(world));
         match FinalizeUpload::new(viewer, upload, share, id, transfer) {
             Ok(command) => {
-                let who = viewer.clone();
-                self.fm.keeper().start_for_figures();
-                self.fm.ask_then(
-                    "finalize-upload",
-                    Some(who.clone()),
-                    command,
-                    move |live, done| {
-                        if done.is_ok_and(|done| done.replayed) {
-                            return;
-                        }
-                        live.note_taken(&who, "finalize-upload", done.err());
-                    },
-                )
+                let (service, is_replay) = ("finalize-upload", |done: &Finalized| done.replayed);
+                self.fm.ask_taking(service, service.to_owned(), viewer, command, is_replay)
             }
             Err(refusal) => self.fm.refuse("finalize-upload", Some(viewer), refusal),
         }
