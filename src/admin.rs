@@ -4,10 +4,11 @@
 //! every act leaves an audit row with the actor's name.
 
 use crate::{
-    AccountId, Actor, AuditEntry, FinalMile, Timestamp, audit,
-    ledger::Account,
+    AccountId, Actor, AuditEntry, Error, FinalMile, ReservationId, Timestamp, audit,
+    ledger::{Account, Reservation, ReservationState},
     limit::{Configure, EndpointFigures, Freeze, Policy, Reset, Subject, TopUser, checked_reason},
-    storage::Pending,
+    storage::{Pending, Scan},
+    upload::{FreeReservation, Upload},
 };
 
 /// The capability to act as an admin.
@@ -126,6 +127,90 @@ impl Admin {
         })
     }
 
+    /// Frees a reservation that is stuck, the host's own or an upload's; an upload that it belongs to
+    /// fails with it, so that nothing is half done. This is what to do instead of setting
+    /// `credits_reserved` to 0 by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::freeze`]; `ReservationUnknown`, `ReservationEnded`.
+    pub fn release_reservation(
+        &self,
+        account: &AccountId,
+        id: ReservationId,
+        reason: &str,
+    ) -> Pending<Reservation> {
+        let service = "release-reservation";
+        match checked_reason(reason) {
+            Ok(reason) => {
+                let (account, actor) = (account.clone(), self.actor.clone());
+                let command = FreeReservation { account: account.clone(), id, actor, reason };
+                self.fm.ask(service, Some(account), command)
+            }
+            Err(refusal) => self.fm.refuse(service, Some(account), refusal),
+        }
+    }
+
+    /// Fails all pending uploads of an account and frees their credits; answers how many. Waits.
+    /// Reads all pending uploads, of which there are two hours' worth.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::freeze`], and what the store says.
+    pub fn fail_pending_uploads(&self, account: &AccountId, reason: &str) -> Result<u64, Error> {
+        let service = "fail-pending-uploads";
+        let reason = match checked_reason(reason) {
+            Ok(reason) => reason,
+            Err(refusal) => return self.fm.refuse(service, Some(account), refusal).wait(),
+        };
+        let mut pending = Vec::new();
+        let scan = Scan::of::<Upload>().by("fm_upload_stuck");
+        let read = self.fm.store().for_each(&scan, |upload: Upload| {
+            if upload.account == *account {
+                let (account, id) = (account.clone(), upload.reservation());
+                let (actor, reason) = (self.actor.clone(), reason.clone());
+                pending.push(FreeReservation { account, id, actor, reason });
+            }
+            true
+        });
+        read.map_err(FinalMile::fault(service, Some(account.clone())))?;
+        let all: Vec<_> =
+            pending.into_iter().map(|command| self.fm.store().submit(command)).collect();
+        let mut failed = 0;
+        for one in all {
+            // One that ended by itself meanwhile is not stuck.
+            let done = one.wait().map_err(FinalMile::fault(service, Some(account.clone())))?;
+            failed += u64::from(done.is_ok());
+        }
+        Ok(failed)
+    }
+
+    /// The accounts that have at least `percent` of their balance set aside, the fullest first. Reads
+    /// all pending reservations and their accounts.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub fn high_reserved(&self, percent: i64) -> Result<Vec<Account>, Error> {
+        let store = self.fm.store();
+        let mut names = std::collections::BTreeSet::new();
+        let scan = Scan::of::<Reservation>().by("fm_reservation_due");
+        let read = store.for_each(&scan, |held: Reservation| {
+            debug_assert_eq!(held.state, ReservationState::Pending);
+            names.insert(held.account);
+            true
+        });
+        let fault = || FinalMile::fault("high-reserved", None);
+        read.map_err(fault())?;
+        let mut accounts = Vec::new();
+        for name in names {
+            let account: Option<Account> = store.get_in(&name, fault()).wait()?;
+            accounts.extend(account.filter(|account| account.reserved_percent() >= percent));
+        }
+        accounts.sort_by_key(|account| std::cmp::Reverse(account.reserved_percent()));
+        Ok(accounts)
+    }
+
     /// The last hour of every endpoint, by name, of all instances: what the view
     /// `v_rate_limit_dashboard` shows. Counters reach the store within five seconds, or with
     /// [`Limiter::flush`](crate::limit::Limiter::flush). Reads the rows of that hour.
@@ -133,7 +218,7 @@ impl Admin {
     /// # Errors
     ///
     /// What the store says.
-    pub fn limit_dashboard(&self) -> Result<Vec<EndpointFigures>, crate::Error> {
+    pub fn limit_dashboard(&self) -> Result<Vec<EndpointFigures>, Error> {
         self.fm.limiter().dashboard().map_err(FinalMile::fault("limit-dashboard", None))
     }
 
@@ -143,7 +228,7 @@ impl Admin {
     /// # Errors
     ///
     /// What the store says.
-    pub fn top_users(&self) -> Result<Vec<TopUser>, crate::Error> {
+    pub fn top_users(&self) -> Result<Vec<TopUser>, Error> {
         self.fm.limiter().top_users().map_err(FinalMile::fault("top-users", None))
     }
 
@@ -153,9 +238,9 @@ impl Admin {
     /// # Errors
     ///
     /// [`StoreError::Corrupt`](crate::storage::StoreError::Corrupt) when the chain breaks.
-    pub fn audit(&self, subject: &str) -> Result<Vec<AuditEntry>, crate::Error> {
+    pub fn audit(&self, subject: &str) -> Result<Vec<AuditEntry>, Error> {
         audit::read(self.fm.store(), subject).map_err(|fault| {
-            let error = crate::Error::from(fault);
+            let error = Error::from(fault);
             error.log("audit", None);
             error
         })

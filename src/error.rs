@@ -11,7 +11,10 @@
 
 use std::num::NonZeroU64;
 
-use crate::{AccountId, Credits, EndpointName, Timestamp, UploadId, storage::StoreError};
+use crate::{
+    AccountId, Credits, EndpointName, PaymentReference, ShareId, Timestamp, UploadId,
+    storage::StoreError,
+};
 
 /// Why an operation did not happen.
 ///
@@ -104,6 +107,54 @@ pub enum Refusal {
         /// The first field that differs.
         field: &'static str,
     },
+    /// The account has no such purchase. Nothing changed.
+    #[error("no purchase {reference} of that account")]
+    PurchaseUnknown {
+        /// The provider's name for it.
+        reference: PaymentReference,
+    },
+    /// More is asked back than is left of what was bought or settled. Nothing changed.
+    #[error("{asked} were asked back of {left} that are left")]
+    ExceedsOriginal {
+        /// How much was asked back; 0: all, but nothing is left.
+        asked: Credits,
+        /// How much was not asked back yet.
+        left: Credits,
+    },
+    /// The account is not as the caller last saw it. Nothing changed.
+    #[error("{account} has changed meanwhile")]
+    VersionConflict {
+        /// Whose.
+        account: AccountId,
+    },
+    /// An import would overwrite an account, or a purchase of one. Nothing of it was written.
+    #[error("{account}, or a purchase of it, exists already")]
+    AccountExists {
+        /// Whose.
+        account: AccountId,
+    },
+    /// An operation of a linked batch was refused. None of the batch happened.
+    #[error("operation {index} of the batch: {refusal}")]
+    InBatch {
+        /// Which, from 0.
+        index: usize,
+        /// Why.
+        refusal: Box<Self>,
+    },
+    /// The viewer has no such media share. Nothing changed.
+    #[error("no media share {share}")]
+    ShareUnknown {
+        /// Which.
+        share: ShareId,
+    },
+    /// The pictures of the media share are made, or given up. Nothing changed.
+    #[error("the pictures of media share {share} are {status}")]
+    ProcessingEnded {
+        /// Which.
+        share: ShareId,
+        /// How far they are.
+        status: &'static str,
+    },
     /// The viewer has no such upload. Nothing changed.
     #[error("no upload {upload}")]
     UploadUnknown {
@@ -160,6 +211,7 @@ pub(crate) const RATE_LIMITED: Face = ("RATE_LIMIT_EXCEEDED", 429, "Too many req
 impl Refusal {
     const fn face(&self) -> Face {
         match self {
+            Self::InBatch { refusal, .. } => refusal.face(),
             Self::Invalid { .. } => ("INVALID_REQUEST", 400, "The request is not valid"),
             Self::Unauthorized => ("UNAUTHORIZED", 401, "Authentication required"),
             Self::AccountUnknown { .. } => ("ACCOUNT_NOT_FOUND", 404, "Account not found"),
@@ -171,6 +223,16 @@ impl Refusal {
             }
             Self::Conflict { .. } => {
                 ("IDEMPOTENCY_CONFLICT", 409, "Already used for another request")
+            }
+            Self::PurchaseUnknown { .. } => ("PURCHASE_NOT_FOUND", 404, "Purchase not found"),
+            Self::ExceedsOriginal { .. } => ("AMOUNT_TOO_LARGE", 409, "The amount is too large"),
+            Self::VersionConflict { .. } => {
+                ("VERSION_CONFLICT", 409, "The account has changed meanwhile")
+            }
+            Self::AccountExists { .. } => ("ACCOUNT_EXISTS", 409, "The account exists already"),
+            Self::ShareUnknown { .. } => ("SHARE_NOT_FOUND", 404, "Media share not found"),
+            Self::ProcessingEnded { .. } => {
+                ("SHARE_NOT_PROCESSING", 409, "The media share is processed already")
             }
             Self::UploadUnknown { .. } => ("UPLOAD_NOT_FOUND", 404, "Upload not found"),
             Self::UploadEnded { .. } => ("UPLOAD_NOT_PENDING", 409, "The upload has already ended"),
@@ -295,7 +357,6 @@ impl Error {
 }
 
 /// Whether a failure to read or write may pass by itself, so that the same call may work later.
-#[cfg(any(feature = "thumb", feature = "ipfs"))]
 pub(crate) fn may_pass(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{Interrupted, ResourceBusy, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | ResourceBusy | TimedOut | WouldBlock)
@@ -331,6 +392,19 @@ mod tests {
                 available: Credits::new(770_077),
             },
             Refusal::Conflict { what: "secret-what", field: "secret-field" },
+            Refusal::PurchaseUnknown { reference: "secret-reference".parse().unwrap() },
+            Refusal::ExceedsOriginal { asked: Credits::new(770_077), left: Credits::new(770_077) },
+            Refusal::VersionConflict { account: account.clone() },
+            Refusal::AccountExists { account: account.clone() },
+            Refusal::InBatch {
+                index: 770_077,
+                refusal: Box::new(Refusal::AccountUnknown { account: account.clone() }),
+            },
+            Refusal::ShareUnknown { share: ShareId::from_bytes([0x5E; 16]) },
+            Refusal::ProcessingEnded {
+                share: ShareId::from_bytes([0x5E; 16]),
+                status: "secret-status",
+            },
             Refusal::UploadUnknown { upload },
             Refusal::UploadEnded { upload, status: "secret-status" },
             Refusal::ReservationUnknown { account },
@@ -346,12 +420,19 @@ mod tests {
             | Refusal::EndpointUnknown { .. }
             | Refusal::InsufficientCredits { .. }
             | Refusal::Conflict { .. }
+            | Refusal::PurchaseUnknown { .. }
+            | Refusal::ExceedsOriginal { .. }
+            | Refusal::VersionConflict { .. }
+            | Refusal::AccountExists { .. }
+            | Refusal::InBatch { .. }
+            | Refusal::ShareUnknown { .. }
+            | Refusal::ProcessingEnded { .. }
             | Refusal::UploadUnknown { .. }
             | Refusal::UploadEnded { .. }
             | Refusal::ReservationUnknown { .. }
             | Refusal::ReservationEnded { .. } => 1,
         };
-        assert_eq!(all.iter().map(count).sum::<usize>(), 12);
+        assert_eq!(all.iter().map(count).sum::<usize>(), 19);
         all
     }
 
@@ -402,9 +483,12 @@ mod tests {
 
     #[test]
     fn two_refusals_never_share_a_code() {
-        let mut codes: Vec<_> = refusals().iter().map(Refusal::code).collect();
+        // A batch answers with the code of what it met.
+        let in_batch = |refusal: &Refusal| matches!(refusal, Refusal::InBatch { .. });
+        let own: Vec<_> = refusals().into_iter().filter(|refusal| !in_batch(refusal)).collect();
+        let mut codes: Vec<_> = own.iter().map(Refusal::code).collect();
         codes.sort_unstable();
         codes.dedup();
-        assert_eq!(codes.len(), refusals().len());
+        assert_eq!(codes.len(), own.len());
     }
 }

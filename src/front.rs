@@ -25,6 +25,7 @@ use crate::{
 ///     provider: "stripe".parse()?,
 ///     reference: "pi_1".parse()?,
 ///     paid: Money::minor(499, "usd")?,
+///     paid_at: None,
 ///     metadata: Default::default(),
 /// }).wait()?;
 /// let begun = fm.uploads().begin(&ada, 3 << 20, &"photo-1".parse()?).wait()?;

@@ -20,7 +20,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Webhooks, refunds, soft delete, limits shared over Redis, a scaled JPEG decoder, video posters,
+//! Webhooks, soft delete, limits shared over Redis, a scaled JPEG decoder, video posters,
 //! fetching from gateways, and the phone's native module.
 
 mod admin;
@@ -32,6 +32,9 @@ mod front;
 mod id;
 #[cfg(feature = "ipfs")]
 pub mod ipfs;
+#[cfg(not(feature = "ipfs"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "uploads only read ids")]
+mod ipfs;
 pub mod ledger;
 pub mod limit;
 mod once;

@@ -47,12 +47,24 @@ pub(crate) fn replay<'r>(
     }
 }
 
-/// The digest of a request's fields: each with its length, so that no two lists run together.
+/// The digest of a request's fields.
 pub(crate) fn digest(fields: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for field in fields {
-        hash.update((field.len() as u64).to_be_bytes());
-        hash.update(field);
+    let mut hash = Sha::default();
+    fields.iter().for_each(|field| hash.field(field));
+    hash.finish()
+}
+
+/// SHA-256 over fields, each with its length, so that no two lists run together.
+#[derive(Clone, Default)]
+pub(crate) struct Sha(Sha256);
+
+impl Sha {
+    pub(crate) fn field(&mut self, field: &[u8]) {
+        self.0.update((field.len() as u64).to_be_bytes());
+        self.0.update(field);
     }
-    hash.finalize().into()
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
 }

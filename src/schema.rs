@@ -2,7 +2,11 @@
 
 use crate::{
     audit::{AuditEntry, AuditHead},
-    ledger::{Account, Entry, PurchaseRecord, Reservation, purchase::PurchaseRef},
+    ledger::{
+        Account, Checkpoint, Entry, PurchaseRecord, Reservation,
+        checkpoint::{CheckpointHead, Mark},
+        purchase::PurchaseRef,
+    },
     limit::{
         Bucket, Policy,
         change::{ChangeHead, ChangeRow},
@@ -23,8 +27,11 @@ pub const CORE: Schema = Schema {
         Bucket::table,
         ChangeHead::table,
         ChangeRow::table,
+        Checkpoint::table,
+        CheckpointHead::table,
         Entry::table,
         LogRow::table,
+        Mark::table,
         MediaShare::table,
         Minute::table,
         Once::table,
@@ -38,9 +45,11 @@ pub const CORE: Schema = Schema {
     sqlite: &[
         include_str!("../sql/sqlite/0001_core.sql"),
         include_str!("../sql/sqlite/0002_limits.sql"),
+        include_str!("../sql/sqlite/0003_ledger.sql"),
     ],
     postgres: &[
         include_str!("../sql/postgres/0001_core.sql"),
         include_str!("../sql/postgres/0002_limits.sql"),
+        include_str!("../sql/postgres/0003_ledger.sql"),
     ],
 };

@@ -14,10 +14,7 @@ use std::{thread, time::Duration};
 
 use crate::{
     Error, FinalMile,
-    ledger::{
-        Reservation, ReservationState,
-        reservation::{End, EndReservation},
-    },
+    ledger::{End, EndReservation, Reservation, ReservationState},
     limit::{
         Bucket, LimitOptions, LogRow,
         retention::{Kept, Names, Purge, is_over},
@@ -25,7 +22,10 @@ use crate::{
     },
     storage::{Command, Cursor, KeySet, Page, Pending, Record, Rows, Scan, Store, StoreError},
     time::{Deadline, Timestamp},
-    upload::{AbandonUpload, UPLOAD_TTL, Upload, UploadEvent, UploadStatus},
+    upload::{
+        AbandonUpload, MediaShare, PROCESSING_TTL, Process, ProcessingEvent, UPLOAD_TTL, Upload,
+        UploadEvent, UploadStatus,
+    },
 };
 
 /// How many items one chunk changes: a longer one would make live writers wait for it.
@@ -53,6 +53,8 @@ pub struct SweepReport {
     pub uploads_failed: u64,
     /// Reservations of the host's that were too old, their credits freed.
     pub reservations_expired: u64,
+    /// Media shares whose small pictures nobody made within two hours, failed.
+    pub processing_failed: u64,
     /// Rows of buckets that nobody spent from for long: windows after 24 hours, others after 30 days,
     /// or what [`LimitOptions`] says.
     pub buckets_removed: u64,
@@ -115,9 +117,15 @@ impl Expiry for EndReservation {
     }
 }
 
+impl Expiry for Process {
+    fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
+        self.decide(rows, now).is_ok()
+    }
+}
+
 impl FinalMile {
     /// Does everything that is due: fails uploads that were begun more than two hours ago, frees
-    /// reservations that are too old, and removes rows of the limiter that nobody needs any more.
+    /// reservations that are too old, fails small pictures that nobody made, and removes rows of the limiter that nobody needs any more.
     /// Call it hourly, or as often as you like. It works on a thread of its own.
     ///
     /// ```
@@ -170,6 +178,14 @@ fn sweep(
         |held: &Reservation| held.expires_at <= now,
         |held| EndReservation { account: held.account, id: held.id, end: End::Expire },
     );
+    let waited = now.before(PROCESSING_TTL);
+    let processing = expire(
+        store,
+        deadline,
+        Some("fm_media_share_waiting"),
+        |share: &MediaShare| share.waiting_since.is_some_and(|since| since <= waited),
+        |share| Process { share: share.id, event: ProcessingEvent::Expire },
+    );
     let buckets = purge(store, limits, deadline, Some("fm_bucket_idle"), |b: &Bucket| {
         (b.key.clone(), b.endpoint.clone())
     });
@@ -186,11 +202,13 @@ fn sweep(
         (row.slot, row.key.clone(), row.instance)
     });
     // A fault of one keeps nobody from the next.
-    let all = [uploads?, reservations?, buckets?, windows?, log?, minutes?, top?];
-    let [uploads, reservations, buckets, windows, log, minutes, top] = all.map(|(count, _)| count);
+    let all = [uploads?, reservations?, processing?, buckets?, windows?, log?, minutes?, top?];
+    let [uploads, reservations, processing, buckets, windows, log, minutes, top] =
+        all.map(|(count, _)| count);
     Ok(SweepReport {
         uploads_failed: uploads,
         reservations_expired: reservations,
+        processing_failed: processing,
         buckets_removed: buckets + windows,
         log_rows_removed: log + minutes + top,
         more: all.iter().any(|(_, more)| *more),

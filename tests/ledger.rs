@@ -8,7 +8,7 @@ mod world;
 use std::{collections::BTreeMap, time::Duration};
 
 use finalmile::{
-    AccountId, Credits, PurchaseId, Refusal, TransferId,
+    AccountId, Credits, PurchaseId, Refusal,
     ledger::{AddCredits, EntryKind, Money, Purchase, ReservationState},
 };
 use world::{World, code, key, purchase};
@@ -186,7 +186,7 @@ fn metadata_that_may_be_personal_is_refused() {
     let with = |name: &str| {
         let metadata = BTreeMap::from([(name.to_owned(), "x".to_owned())]);
         let purchase = Purchase { metadata, ..purchase(&ada, 1, "pi") };
-        AddCredits::new(PurchaseId::from_bytes([1; 16]), TransferId::from_bytes([1; 16]), purchase)
+        AddCredits::new(PurchaseId::from_bytes([1; 16]), purchase)
     };
     assert!(with("session_id").is_ok());
     assert!(with("customer_email").is_err());

@@ -177,6 +177,7 @@ impl Desk {
                 reference: format!("welcome-{}", cid_of_bytes(account.as_str().as_bytes()))
                     .parse()?,
                 paid: Money::minor(0, "usd")?,
+                paid_at: None,
                 metadata: BTreeMap::new(),
             };
             fm.ledger().add_credits(welcome).wait()?;
@@ -242,14 +243,12 @@ impl Desk {
             let begun = uploads.begin(&self.account, size, &key).wait()?;
             // Here an app stores the three files with its IPFS service.
             let share = NewShare {
-                media_type: MediaType::Image,
-                ipfs_cid: ContentId::new(cid.to_string())?,
                 thumbnail_cid: Some(ContentId::new(thumbnail.cid.to_string())?),
                 preview_cid: preview
                     .as_ref()
                     .map(|small| ContentId::new(small.cid.to_string()))
                     .transpose()?,
-                video_poster_cid: None,
+                ..NewShare::new(MediaType::Image, ContentId::new(cid.to_string())?)
             };
             match uploads.finalize(&self.account, begun.upload_id, share).wait() {
                 Ok(done) => {

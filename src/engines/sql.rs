@@ -131,3 +131,33 @@ pub(crate) fn view(name: &str) -> Result<String, StoreError> {
     }
     Ok(format!("SELECT * FROM {name} LIMIT "))
 }
+
+/// Every shape of statement that reads or changes a table's rows, for a test that looks at plans: by
+/// key, under a parent, and pages of each index.
+#[cfg(feature = "testing")]
+pub(crate) fn statements(
+    tables: &[fn() -> &'static Table],
+    dialect: Dialect,
+) -> Result<Vec<String>, StoreError> {
+    let mut texts = Vec::new();
+    for table in tables.iter().map(|table| table()) {
+        texts.extend([select, update, delete].map(|make| make(table, dialect)));
+        if let Some(parent) = table.parent {
+            texts.push(range(table, parent().key_len, dialect));
+        }
+        let names = table.indexes.iter().map(|index| Some(index.name));
+        for index in names.chain([None]) {
+            for descending in [false, true] {
+                let page =
+                    |prefix: Key, after| Scan { table, index, prefix, after, limit: 1, descending };
+                let any = || crate::storage::Value::Int(0);
+                let order = page(vec![], None).order()?.len();
+                let after = || vec![any(); order];
+                texts.push(scan(&page(vec![], Some(after())), dialect)?.0);
+                texts.push(scan(&page(vec![any()], None), dialect)?.0);
+                texts.push(scan(&page(vec![any()], Some(after())), dialect)?.0);
+            }
+        }
+    }
+    Ok(texts)
+}

@@ -19,15 +19,22 @@
 //! - **C7** A file that vanished is a miss, not an error: the system may clear cache folders.
 
 mod base58;
+#[cfg(feature = "ipfs")]
 mod cache;
 mod cid;
+#[cfg(feature = "ipfs")]
 mod dagpb;
 mod error;
+#[cfg(feature = "ipfs")]
 mod import;
+#[cfg(feature = "ipfs")]
 mod profile;
 
+#[cfg(feature = "ipfs")]
 pub use cache::{Cache, Check, Entry, Stats};
 pub use cid::{Cid, Codec, Multihash};
 pub use error::IpfsError;
+#[cfg(feature = "ipfs")]
 pub use import::{Importer, cid_of, cid_of_bytes, cid_of_file};
+#[cfg(feature = "ipfs")]
 pub use profile::Profile;

@@ -1,14 +1,12 @@
-//! Accounts: a balance, what is set aside of it, and the entries that explain it.
+//! Accounts: a balance, what is set aside of it, what is owed.
 //!
 //! # Invariants
 //!
-//! - **L1** `balance` is the sum of the account's entries.
-//! - **L2** `0 <= reserved <= balance`: what is free is never negative.
-//! - **L3** Every change moves the version by one; an entry bears the version that made it.
+//! - **L2** `0 <= reserved <= balance` and `0 <= debt`: what is free is never negative.
 
 use crate::{
-    AccountId, Credits, Refusal, Timestamp, TransferId, record,
-    storage::{Only, Rows, text_enum},
+    AccountId, Credits, Refusal, Timestamp, record,
+    storage::{Only, Rows},
 };
 
 /// Who owns how much.
@@ -33,61 +31,26 @@ pub struct Account {
     pub frozen_reason: Option<String>,
     /// When it was opened.
     pub created_at: Timestamp,
+    /// What was taken back beyond what was free. Credits that come in repay it first.
+    pub debt: Credits,
+    /// How many entries it has.
+    pub entries: i64,
+    /// The link of its last entry; zeros before the first.
+    pub head: [u8; 32],
+    /// The time of its last entry.
+    pub moved_at: Timestamp,
 }
 
 record! {
     Account: "fm_account",
     key: (id: AccountId),
     columns: (
-        balance, reserved, version, frozen_at, frozen_until, frozen_by, frozen_reason, created_at
+        balance, reserved, version, frozen_at, frozen_until, frozen_by, frozen_reason, created_at,
+        debt, entries, head, moved_at
     ),
     version: version,
     shard: id,
     indexes: [("fm_account_frozen", (frozen_at), Only::Present("frozen_at"))],
-}
-
-text_enum! {
-    /// Why credits moved.
-    EntryKind {
-        /// They were bought.
-        Purchase = "purchase",
-        /// An upload was completed.
-        Upload = "upload",
-        /// A reservation of the host's own was settled.
-        Settle = "settle",
-    }
-}
-
-/// One side of a movement of credits. The other side has the opposite amount and no row: it belongs
-/// to a party that every account trades with, and one row for it would be written by everybody.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Entry {
-    /// Whose.
-    pub account: AccountId,
-    /// The account's version that it made.
-    pub seq: i64,
-    /// Which movement.
-    pub transfer: TransferId,
-    /// Why.
-    pub kind: EntryKind,
-    /// What the account gained; negative: lost.
-    pub amount: Credits,
-    /// The other side: `provider:stripe`, `storage`.
-    pub contra: String,
-    /// The balance after it.
-    pub balance: Credits,
-    /// When.
-    pub at: Timestamp,
-}
-
-record! {
-    Entry: "fm_entry",
-    key: (account: AccountId, seq: i64),
-    columns: (transfer, kind, amount, contra, balance, at),
-    parent: Account,
-    shard: account,
-    indexes: [],
 }
 
 impl Account {
@@ -102,6 +65,10 @@ impl Account {
             frozen_by: None,
             frozen_reason: None,
             created_at: now,
+            debt: Credits::ZERO,
+            entries: 0,
+            head: [0; 32],
+            moved_at: now,
         }
     }
 
@@ -109,6 +76,14 @@ impl Account {
     #[must_use]
     pub fn available(&self) -> Credits {
         self.balance.minus(self.reserved).unwrap_or_default()
+    }
+
+    /// How much of the balance is set aside, in percent, rounded down; 0 for an empty account.
+    #[must_use]
+    pub fn reserved_percent(&self) -> i64 {
+        let (reserved, balance) = (i128::from(self.reserved.get()), i128::from(self.balance.get()));
+        let percent = (reserved * 100).checked_div(balance).unwrap_or_default();
+        i64::try_from(percent).unwrap_or(i64::MAX)
     }
 
     /// Whether it is frozen at `now`: from the freeze until its end, exclusive.
@@ -134,44 +109,4 @@ impl Account {
 pub(crate) fn existing(rows: &Rows, id: &AccountId) -> Result<Account, Refusal> {
     let found = rows.get::<Account>(id).cloned();
     found.ok_or_else(|| Refusal::AccountUnknown { account: id.clone() })
-}
-
-/// What [`post`] writes.
-pub(crate) struct Posting<'p> {
-    pub(crate) transfer: TransferId,
-    pub(crate) kind: EntryKind,
-    pub(crate) amount: Credits,
-    pub(crate) contra: &'p str,
-}
-
-/// Moves credits into the account, or out of it, and notes the entry (**L1**, **L3**).
-pub(crate) fn post(
-    rows: &mut Rows,
-    account: &Account,
-    posting: &Posting<'_>,
-    now: Timestamp,
-) -> Result<Account, Refusal> {
-    let why = "the balance would not fit";
-    let balance = account.balance.plus(posting.amount);
-    let balance = balance.ok_or(Refusal::Invalid { field: "credits", why })?;
-    if balance < account.reserved {
-        return Err(Refusal::InsufficientCredits {
-            account: account.id.clone(),
-            needed: Credits::ZERO.minus(posting.amount).unwrap_or_default(),
-            available: account.available(),
-        });
-    }
-    let account = Account { balance, version: account.version + 1, ..account.clone() };
-    rows.put(account.clone());
-    rows.add(Entry {
-        account: account.id.clone(),
-        seq: account.version,
-        transfer: posting.transfer,
-        kind: posting.kind,
-        amount: posting.amount,
-        contra: posting.contra.to_owned(),
-        balance,
-        at: now,
-    });
-    Ok(account)
 }

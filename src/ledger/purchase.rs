@@ -9,7 +9,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     AccountId, Credits, PaymentReference, Provider, PurchaseId, Refusal, Timestamp, TransferId,
-    ledger::account::{Account, EntryKind, Posting, post},
+    ledger::{
+        account::Account,
+        entry::{EntryKind, Party, Posting, gain},
+        money::Money,
+    },
+    once::digest,
     record,
     storage::{Command, KeySet, Rows},
 };
@@ -17,37 +22,6 @@ use crate::{
 /// The metadata that is kept. Anything else may be personal data, and is refused.
 pub const METADATA_KEYS: &[&str] =
     &["block_time", "from_wallet", "invoice_id", "plan", "session_id", "to_wallet"];
-
-/// What was paid: whole minor units (cents, lamports) of a currency.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct Money {
-    /// How many minor units; 0 for what was free.
-    pub minor: i64,
-    /// `usd`, `eur`, `sol`: 3 to 8 lower-case letters.
-    pub currency: String,
-}
-
-impl Money {
-    /// So many minor units of a currency.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::Invalid`] for a negative amount, or a currency that is not 3 to 8 lower-case
-    /// letters.
-    pub fn minor(minor: i64, currency: &str) -> Result<Self, Refusal> {
-        let letters = currency.bytes().all(|b| b.is_ascii_lowercase());
-        if minor < 0 {
-            return Err(Refusal::Invalid { field: "amount", why: "it is negative" });
-        }
-        if !letters || !(3..=8).contains(&currency.len()) {
-            let why = "it is not 3 to 8 lower-case letters";
-            return Err(Refusal::Invalid { field: "currency", why });
-        }
-        Ok(Self { minor, currency: currency.to_owned() })
-    }
-}
 
 /// Credits that were paid for: the first seed of every balance.
 #[derive(Clone, Debug)]
@@ -62,6 +36,8 @@ pub struct Purchase {
     pub reference: PaymentReference,
     /// What was paid.
     pub paid: Money,
+    /// When, by the provider's word; `None`: now.
+    pub paid_at: Option<Timestamp>,
     /// What else is known, under [`METADATA_KEYS`].
     pub metadata: BTreeMap<String, String>,
 }
@@ -88,23 +64,60 @@ pub struct PurchaseRecord {
     pub metadata: String,
     /// When it was recorded.
     pub at: Timestamp,
+    /// When it was paid.
+    pub paid_at: Timestamp,
+    /// How many of the credits were given or taken back since.
+    pub refunded: Credits,
 }
 
 record! {
     PurchaseRecord: "fm_purchase",
     key: (account: AccountId, id: PurchaseId),
-    columns: (credits, provider, reference, amount_minor, currency, metadata, at),
+    columns: (credits, provider, reference, amount_minor, currency, metadata, at, paid_at, refunded),
     shard: account,
     indexes: [],
+}
+
+impl PurchaseRecord {
+    /// What its entry commits to: the payment's facts, without the metadata, which may be erased.
+    pub(crate) fn detail(&self) -> [u8; 32] {
+        digest(&[
+            b"purchase",
+            self.provider.as_str().as_bytes(),
+            self.reference.as_str().as_bytes(),
+            &self.credits.get().to_be_bytes(),
+            &self.amount_minor.to_be_bytes(),
+            self.currency.as_bytes(),
+            &self.paid_at.micros().to_be_bytes(),
+        ])
+    }
+
+    /// The claim that goes with it.
+    pub(crate) fn claim(&self) -> PurchaseRef {
+        PurchaseRef {
+            provider: self.provider.clone(),
+            reference: self.reference.clone(),
+            account: self.account.clone(),
+            purchase: self.id,
+            credits: self.credits,
+            amount_minor: self.amount_minor,
+            currency: self.currency.clone(),
+        }
+    }
+
+    /// A purchase is a transfer, under the same name.
+    pub(crate) fn transfer(&self) -> TransferId {
+        TransferId::from_bytes(*self.id.as_bytes())
+    }
 }
 
 /// The claim on a reference, with what a second arrival is compared to.
 #[derive(Clone, Debug)]
 pub(crate) struct PurchaseRef {
-    provider: Provider,
-    reference: PaymentReference,
-    account: AccountId,
-    purchase: PurchaseId,
+    pub(crate) provider: Provider,
+    pub(crate) reference: PaymentReference,
+    pub(crate) account: AccountId,
+    pub(crate) purchase: PurchaseId,
     credits: Credits,
     amount_minor: i64,
     currency: String,
@@ -136,18 +149,17 @@ pub struct Receipt {
 #[derive(Clone, Debug)]
 pub struct AddCredits {
     id: PurchaseId,
-    transfer: TransferId,
     purchase: Purchase,
     metadata: String,
 }
 
 impl AddCredits {
-    /// Checks the purchase. The ids must be fresh.
+    /// Checks the purchase. The id must be fresh.
     ///
     /// # Errors
     ///
     /// [`Refusal::Invalid`] for no credits, or metadata that is not kept.
-    pub fn new(id: PurchaseId, transfer: TransferId, purchase: Purchase) -> Result<Self, Refusal> {
+    pub fn new(id: PurchaseId, purchase: Purchase) -> Result<Self, Refusal> {
         if purchase.credits <= Credits::ZERO {
             return Err(Refusal::Invalid { field: "credits", why: "it is not positive" });
         }
@@ -164,7 +176,7 @@ impl AddCredits {
         if metadata.len() > 4_096 || purchase.metadata.values().any(|text| text.contains('\0')) {
             return Err(Refusal::Invalid { field: "metadata", why: "it is too long or holds NUL" });
         }
-        Ok(Self { id, transfer, purchase, metadata })
+        Ok(Self { id, purchase, metadata })
     }
 }
 
@@ -195,24 +207,7 @@ impl Command for AddCredits {
             return Ok(Receipt { purchase, credits, balance, idempotent: true });
         }
         let opened = opened.unwrap_or_else(|| Account::new(account, now));
-        let contra = format!("provider:{provider}");
-        let posting = Posting {
-            transfer: self.transfer,
-            kind: EntryKind::Purchase,
-            amount: *credits,
-            contra: &contra,
-        };
-        let balance = post(rows, &opened, &posting, now)?.balance;
-        rows.put(PurchaseRef {
-            provider: provider.clone(),
-            reference: reference.clone(),
-            account: account.clone(),
-            purchase: self.id,
-            credits: *credits,
-            amount_minor: paid.minor,
-            currency: paid.currency.clone(),
-        });
-        rows.add(PurchaseRecord {
+        let record = PurchaseRecord {
             account: account.clone(),
             id: self.id,
             credits: *credits,
@@ -222,7 +217,18 @@ impl Command for AddCredits {
             currency: paid.currency.clone(),
             metadata: self.metadata.clone(),
             at: now,
-        });
+            paid_at: self.purchase.paid_at.unwrap_or(now),
+            refunded: Credits::ZERO,
+        };
+        let contra = Party::Provider(provider.clone());
+        let posting = Posting {
+            event_at: Some(record.paid_at),
+            detail: Some(record.detail()),
+            ..Posting::new(EntryKind::Purchase, record.transfer(), contra)
+        };
+        let balance = gain(rows, &opened, *credits, &posting, now)?.balance;
+        rows.put(record.claim());
+        rows.add(record);
         Ok(Receipt { purchase: self.id, credits: *credits, balance, idempotent: false })
     }
 

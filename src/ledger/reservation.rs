@@ -9,15 +9,17 @@
 //! - **L5** A reservation ends once, in one of three ways.
 //! - **L6** From its expiry on it cannot be settled, even if no cleanup has run.
 //! - **L7** Repeating an end gives the same answer and moves nothing.
-
-use std::time::Duration;
+//! - **L17** Only who made a reservation ends it: an upload's own ends with the upload.
+//! - **L18** Never more comes back than was settled, in however many parts; each part once.
 
 use crate::{
-    AccountId, Credits, IdempotencyKey, Refusal, ReservationId, Timestamp, TransferId,
-    ledger::account::{Account, EntryKind, Posting, existing, post},
-    once::{Once, digest, replay},
+    AccountId, Credits, Refusal, ReservationId, Timestamp, TransferId,
+    ledger::{
+        account::{Account, existing},
+        entry::{EntryKind, Party, Posting, Shortfall, lose},
+    },
     record,
-    storage::{Command, KeySet, Only, Rows, text_enum},
+    storage::{Only, Rows, text_enum},
 };
 
 text_enum! {
@@ -31,6 +33,16 @@ text_enum! {
         Released = "released",
         /// They are free again, because nobody came.
         Expired = "expired",
+    }
+}
+
+text_enum! {
+    /// Who made a reservation, and ends it (**L17**).
+    Origin {
+        /// The host, through the ledger.
+        Host = "host",
+        /// An upload that was begun; the reservation bears its name.
+        Upload = "upload",
     }
 }
 
@@ -54,28 +66,51 @@ pub struct Reservation {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// Who made it.
+    pub origin: Origin,
+    /// How many of those that were spent came back since.
+    pub returned: Credits,
 }
 
 record! {
     Reservation: "fm_reservation",
     key: (account: AccountId, id: ReservationId),
-    columns: (amount, state, settled, expires_at, created_at, ended_at),
+    columns: (
+        amount, state, settled, expires_at, created_at, ended_at, origin, returned
+    ),
     shard: account,
     indexes: [("fm_reservation_due", (expires_at), Only::Equals("state", "pending"))],
 }
 
-/// Sets `amount` aside. The account must be owned; `id` must be fresh.
+impl Reservation {
+    /// A settled reservation is a transfer, under the same name.
+    pub(crate) fn transfer(&self) -> TransferId {
+        TransferId::from_bytes(*self.id.as_bytes())
+    }
+
+    /// Whether it can still be settled at `now` (**L6**).
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.state == ReservationState::Pending && now < self.expires_at
+    }
+}
+
+/// What to set aside.
+pub(crate) struct Hold {
+    pub(crate) id: ReservationId,
+    pub(crate) amount: Credits,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) origin: Origin,
+}
+
+/// Sets credits aside, more than none. The account must be owned; the id must be fresh.
 pub(crate) fn hold(
     rows: &mut Rows,
     account: &Account,
-    id: ReservationId,
-    amount: Credits,
-    expires_at: Timestamp,
+    hold: &Hold,
     now: Timestamp,
 ) -> Result<Reservation, Refusal> {
-    if amount < Credits::ZERO {
-        return Err(Refusal::Invalid { field: "credits", why: "it is negative" });
-    }
+    let Hold { id, amount, expires_at, origin } = *hold;
     let available = account.available();
     let reserved = account.reserved.plus(amount).filter(|_| amount <= available);
     let Some(reserved) = reserved else {
@@ -92,6 +127,8 @@ pub(crate) fn hold(
         expires_at,
         created_at: now,
         ended_at: None,
+        origin,
+        returned: Credits::ZERO,
     };
     rows.add(reservation.clone());
     Ok(reservation)
@@ -99,12 +136,15 @@ pub(crate) fn hold(
 
 /// How a reservation is to end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum End {
-    /// Spend so much of it, all if `None`.
-    Settle { amount: Option<Credits>, kind: EntryKind, transfer: TransferId },
+#[non_exhaustive]
+pub enum End {
+    /// Spend all of it.
+    Settle,
+    /// Spend so much of it; the rest is free again.
+    SettleOnly(Credits),
     /// Spend nothing.
     Release,
-    /// Spend nothing, if it is too late to settle.
+    /// Spend nothing, if it is too late to settle; else leave it.
     Expire,
 }
 
@@ -118,14 +158,11 @@ pub(crate) fn end(
     let Some(held) = rows.get::<Reservation>(id).cloned() else {
         return Err(Refusal::ReservationUnknown { account: id.0.clone() });
     };
-    let spend = match end {
-        End::Settle { amount, .. } => amount.unwrap_or(held.amount),
-        End::Release | End::Expire => Credits::ZERO,
-    };
-    let state = match end {
-        End::Settle { .. } => ReservationState::Settled,
-        End::Release => ReservationState::Released,
-        End::Expire => ReservationState::Expired,
+    let (spend, state) = match end {
+        End::Settle => (held.amount, ReservationState::Settled),
+        End::SettleOnly(amount) => (amount, ReservationState::Settled),
+        End::Release => (Credits::ZERO, ReservationState::Released),
+        End::Expire => (Credits::ZERO, ReservationState::Expired),
     };
     let ended = |state: ReservationState| Refusal::ReservationEnded { state: state.as_str() };
     if held.state != ReservationState::Pending {
@@ -134,95 +171,29 @@ pub(crate) fn end(
     }
     let too_late = now >= held.expires_at;
     match end {
-        End::Settle { .. } if too_late => return Err(ended(ReservationState::Expired)),
-        End::Settle { .. } if spend < Credits::ZERO || spend > held.amount => {
+        End::Settle | End::SettleOnly(_) if too_late => {
+            return Err(ended(ReservationState::Expired));
+        }
+        End::SettleOnly(_) if spend <= Credits::ZERO || spend > held.amount => {
             return Err(Refusal::Invalid { field: "credits", why: "it is not within the amount" });
         }
         End::Expire if !too_late => return Err(ended(held.state)),
-        End::Settle { .. } | End::Release | End::Expire => {}
+        End::Settle | End::SettleOnly(_) | End::Release | End::Expire => {}
     }
     let account = existing(rows, &id.0)?;
     // Somebody may have set the sum to nothing by hand; it never becomes less than that.
     let reserved = account.reserved.minus(held.amount).unwrap_or_default().max(Credits::ZERO);
     let account = Account { reserved, version: account.version + 1, ..account };
     rows.put(account.clone());
-    if let End::Settle { kind, transfer, .. } = end
-        && spend > Credits::ZERO
-    {
-        let amount = Credits::ZERO.minus(spend).unwrap_or_default();
-        let posting = Posting { transfer, kind, amount, contra: "storage" };
-        post(rows, &account, &posting, now)?;
+    if spend > Credits::ZERO {
+        let kind = match held.origin {
+            Origin::Host => EntryKind::Settle,
+            Origin::Upload => EntryKind::Upload,
+        };
+        let posting = Posting::new(kind, held.transfer(), Party::Storage);
+        lose(rows, &account, spend, Shortfall::Refuse, &posting, now)?;
     }
     let held = Reservation { state, settled: spend, ended_at: Some(now), ..held };
     rows.put(held.clone());
     Ok(held)
-}
-
-/// Sets credits aside for something of the host's.
-#[derive(Clone, Debug)]
-pub struct Reserve {
-    /// Whose credits.
-    pub account: AccountId,
-    /// A fresh id.
-    pub id: ReservationId,
-    /// How many.
-    pub amount: Credits,
-    /// For how long.
-    pub ttl: Duration,
-    /// Repeating it repeats the answer.
-    pub key: IdempotencyKey,
-}
-
-impl Reserve {
-    fn once(&self) -> (String, IdempotencyKey) {
-        (format!("reserve:{}", self.account), self.key.clone())
-    }
-}
-
-impl Command for Reserve {
-    type Out = Result<ReservationId, Refusal>;
-
-    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
-        keys.own::<Once>(&self.once());
-        keys.own::<Account>(&self.account);
-    }
-
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
-        let (amount, ttl) = (self.amount.get().to_be_bytes(), self.ttl.as_micros().to_be_bytes());
-        let (once, digest) = (self.once(), digest(&[b"reserve", &amount, &ttl]));
-        if let Some(first) = replay(rows, &once, digest)? {
-            return first.parse();
-        }
-        let account = existing(rows, &self.account)?;
-        account.refuse_frozen(now)?;
-        hold(rows, &account, self.id, self.amount, now.after(self.ttl), now)?;
-        let (scope, key) = once;
-        rows.put(Once { scope, key, digest, outcome: self.id.to_string(), at: now });
-        Ok(self.id)
-    }
-}
-
-/// Ends a reservation of the host's own.
-#[derive(Clone, Debug)]
-pub(crate) struct EndReservation {
-    pub(crate) account: AccountId,
-    pub(crate) id: ReservationId,
-    pub(crate) end: End,
-}
-
-impl Command for EndReservation {
-    type Out = Result<Reservation, Refusal>;
-
-    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
-        keys.own::<Account>(&self.account);
-        keys.own::<Reservation>(&(self.account.clone(), self.id));
-    }
-
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
-        rows.attempt(|rows| end(rows, &(self.account.clone(), self.id), self.end, now))
-    }
-
-    fn is_background(&self) -> bool {
-        false
-    }
 }

@@ -102,11 +102,24 @@ impl Store {
     where
         E: From<StoreError> + Send + 'static,
     {
+        self.get_if(key, fault, |_| true)
+    }
+
+    /// The row, if whoever asks may see it.
+    pub(crate) fn get_if<R: Record, E>(
+        &self,
+        key: &R::Key,
+        fault: impl FnOnce(StoreError) -> E + Send + 'static,
+        may_see: impl FnOnce(&R) -> bool + Send + 'static,
+    ) -> Pending<Option<R>, E>
+    where
+        E: From<StoreError> + Send + 'static,
+    {
         let id = RowId::of::<R>(key);
         self.read(fault, move |reader| {
             let row = reader.get(id.table, &id.key)?;
             let decode = |row| R::decode(&mut Columns::new(id.table.name, row));
-            row.map(decode).transpose()
+            Ok(row.map(decode).transpose()?.filter(|row| may_see(row)))
         })
     }
 
@@ -159,19 +172,28 @@ impl Store {
     pub fn snapshot<T: Send + 'static>(
         &self,
         deadline: Duration,
-        mut work: impl FnMut(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T, StoreError> {
-        self.read(
-            |fault| fault,
-            move |reader| {
-                let mut answer = None;
-                reader.snapshot(deadline, &mut |reader| {
-                    answer = Some(work(reader)?);
-                    Ok(())
-                })?;
-                answer.ok_or_else(|| StoreError::Backend("the snapshot did not run".to_owned()))
-            },
-        )
+        self.snapshot_in(deadline, |fault| fault, work)
+    }
+
+    pub(crate) fn snapshot_in<T: Send + 'static, E>(
+        &self,
+        deadline: Duration,
+        fault: impl FnOnce(StoreError) -> E + Send + 'static,
+        mut work: impl FnMut(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<T, E>
+    where
+        E: From<StoreError> + Send + 'static,
+    {
+        self.read(fault, move |reader| {
+            let mut answer = None;
+            reader.snapshot(deadline, &mut |reader| {
+                answer = Some(work(reader)?);
+                Ok(())
+            })?;
+            answer.ok_or_else(|| StoreError::Backend("the snapshot did not run".to_owned()))
+        })
     }
 
     /// Copies the database into a new file while writers go on. Only embedded engines do this.

@@ -9,8 +9,13 @@
 use std::time::Duration;
 
 use crate::{
-    AccountId, Credits, EndpointName, IdempotencyKey, Refusal, ReservationId, Timestamp, UploadId,
-    ledger::{Account, account::existing, reservation::hold},
+    AccountId, Credits, EndpointName, IdempotencyKey, Refusal, ReservationId, ShareId, Timestamp,
+    UploadId,
+    ledger::{
+        Account, Origin,
+        account::existing,
+        reservation::{Hold, hold},
+    },
     limit::take,
     once::{Once, digest, replay},
     storage::{Command, KeySet, Rows},
@@ -24,7 +29,7 @@ pub const UPLOAD_TTL: Duration = Duration::from_secs(2 * 3_600);
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Begun {
-    /// The upload.
+    /// The upload. Its media share will bear the same name.
     pub upload_id: UploadId,
     /// What it will cost.
     pub credits_to_charge: Credits,
@@ -73,6 +78,11 @@ pub(crate) fn reservation(id: UploadId) -> ReservationId {
     ReservationId::from_bytes(*id.as_bytes())
 }
 
+/// And so is its media share.
+pub(crate) fn share(id: UploadId) -> ShareId {
+    ShareId::from_bytes(*id.as_bytes())
+}
+
 impl Command for BeginUpload {
     type Out = Result<Begun, Refusal>;
 
@@ -91,8 +101,9 @@ impl Command for BeginUpload {
         let account = existing(rows, &self.account)?;
         account.refuse_frozen(now)?;
         let _taken = take::take(rows, &self.endpoint, self.account.as_str(), 1, now)?;
-        let (id, until) = (reservation(self.id), now.after(UPLOAD_TTL));
-        hold(rows, &account, id, credits_to_charge, until, now)?;
+        let (id, expires_at) = (reservation(self.id), now.after(UPLOAD_TTL));
+        let (amount, origin) = (credits_to_charge, Origin::Upload);
+        hold(rows, &account, &Hold { id, amount, expires_at, origin }, now)?;
         rows.add(Upload {
             account: self.account.clone(),
             id: self.id,

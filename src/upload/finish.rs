@@ -7,17 +7,17 @@
 //! - **U6** A viewer ends only his own uploads; of others he does not even learn that they exist.
 
 use crate::{
-    AccountId, EndpointName, Refusal, ShareId, Timestamp, TransferId, UploadId,
+    AccountId, EndpointName, Refusal, ShareId, Timestamp, UploadId,
     ledger::{
-        Account, EntryKind,
+        Account, End,
         account::existing,
-        reservation::{End, Reservation, end},
+        reservation::{Reservation, end},
     },
     limit::take,
     storage::{Command, KeySet, Rows},
     upload::{
-        begin::{UPLOAD_TTL, reservation},
-        share::{MediaShare, NewShare, ProcessingStatus},
+        MediaShare, NewShare, ShareState,
+        begin::{UPLOAD_TTL, reservation, share},
         state::{Upload, UploadEvent, UploadStatus},
     },
 };
@@ -35,32 +35,58 @@ pub struct Finalized {
 }
 
 /// Finalizes an upload: the command behind
-/// [`Uploads::finalize`](crate::upload::Uploads::finalize), for a transaction of the host's own.
+/// [`Uploads::finalize`](crate::upload::Uploads::finalize) and
+/// [`Uploads::adopt`](crate::upload::Uploads::adopt), for a transaction of the host's own.
 #[derive(Clone, Debug)]
 pub struct FinalizeUpload {
     viewer: AccountId,
     upload: UploadId,
-    share: NewShare,
-    id: ShareId,
-    transfer: TransferId,
+    share: Option<NewShare>,
+    adopts: Option<ShareId>,
     endpoint: EndpointName,
 }
 
 impl FinalizeUpload {
-    /// `viewer` finalizes an upload with this share. The ids must be fresh.
+    /// `viewer` finalizes an upload with this share. A draft of it, if there is one, is replaced.
     ///
     /// # Errors
     ///
     /// None today; a later check of the share may refuse it.
-    pub fn new(
+    pub fn new(viewer: &AccountId, upload: UploadId, share: NewShare) -> Result<Self, Refusal> {
+        let (viewer, endpoint) = (viewer.clone(), EndpointName::new("finalize-upload")?);
+        Ok(Self { viewer, upload, share: Some(share), adopts: None, endpoint })
+    }
+
+    /// `viewer` finalizes an upload with the draft that was written down for it; what is given here
+    /// replaces what stands there.
+    ///
+    /// # Errors
+    ///
+    /// As [`FinalizeUpload::new`].
+    pub fn adopt(
         viewer: &AccountId,
         upload: UploadId,
-        share: NewShare,
-        id: ShareId,
-        transfer: TransferId,
+        draft: ShareId,
+        share: Option<NewShare>,
     ) -> Result<Self, Refusal> {
-        let endpoint = EndpointName::new("finalize-upload")?;
-        Ok(Self { viewer: viewer.clone(), upload, share, id, transfer, endpoint })
+        let (viewer, endpoint) = (viewer.clone(), EndpointName::new("finalize-upload")?);
+        Ok(Self { viewer, upload, share, adopts: Some(draft), endpoint })
+    }
+
+    /// The share to be, from what was given and what was drafted.
+    fn shared(&self, draft: Option<&MediaShare>, now: Timestamp) -> Result<MediaShare, Refusal> {
+        let draft = draft.filter(|draft| draft.state == ShareState::Draft);
+        if let Some(adopts) = self.adopts
+            && draft.is_none_or(|draft| draft.id != adopts)
+        {
+            return Err(Refusal::ShareUnknown { share: adopts });
+        }
+        let live = ShareState::Live;
+        match (&self.share, draft) {
+            (Some(share), _) => Ok(MediaShare::of(&self.viewer, self.upload, share, live, now)),
+            (None, Some(draft)) => Ok(draft.clone().published(now)),
+            (None, None) => Err(Refusal::ShareUnknown { share: share(self.upload) }),
+        }
     }
 }
 
@@ -68,9 +94,10 @@ fn owned(keys: &mut KeySet, account: &AccountId, upload: UploadId) {
     keys.own::<Account>(account);
     keys.own::<Upload>(&(account.clone(), upload));
     keys.own::<Reservation>(&(account.clone(), reservation(upload)));
+    keys.own::<MediaShare>(&share(upload));
 }
 
-fn find(rows: &Rows, viewer: &AccountId, upload: UploadId) -> Result<Upload, Refusal> {
+pub(crate) fn find(rows: &Rows, viewer: &AccountId, upload: UploadId) -> Result<Upload, Refusal> {
     let found = rows.get::<Upload>(&(viewer.clone(), upload)).cloned();
     found.ok_or(Refusal::UploadUnknown { upload })
 }
@@ -78,72 +105,47 @@ fn find(rows: &Rows, viewer: &AccountId, upload: UploadId) -> Result<Upload, Ref
 impl Command for FinalizeUpload {
     type Out = Result<Finalized, Refusal>;
 
-    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
         owned(keys, &self.viewer, self.upload);
         take::keys(keys, &self.endpoint, self.viewer.as_str());
-        // Only an upload that is complete already names a share to compare with.
-        let known = seen.get::<Upload>(&(self.viewer.clone(), self.upload));
-        if let Some(share) = known.and_then(|upload| upload.share) {
-            keys.peek::<MediaShare>(&share);
-        }
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         let upload = find(rows, &self.viewer, self.upload)?;
-        if let (UploadStatus::Complete, Some(id)) = (upload.status, upload.share) {
-            let found = rows.get::<MediaShare>(&id).cloned();
+        let found = rows.get::<MediaShare>(&share(self.upload)).cloned();
+        if upload.status == UploadStatus::Complete {
             let share = found.ok_or(Refusal::UploadUnknown { upload: self.upload })?;
-            return match share.shows(&self.share) {
+            let differs = self.share.as_ref().and_then(|given| share.differs(given));
+            let foreign = self.adopts.is_some_and(|adopts| adopts != share.id);
+            return match differs.or(foreign.then_some("media share")) {
                 None => Ok(Finalized { upload, share, replayed: true }),
                 Some(field) => Err(Refusal::Conflict { what: "upload", field }),
             };
         }
-        let upload = Upload { share: Some(self.id), ..upload.after(UploadEvent::Finalize, now)? };
+        let upload = upload.after(UploadEvent::Finalize, now)?;
         existing(rows, &self.viewer)?.refuse_frozen(now)?;
         let held = rows.get::<Reservation>(&(self.viewer.clone(), reservation(self.upload)));
         if held.is_some_and(|held| now >= held.expires_at) {
             // Nobody came in time, though no cleanup has said so yet. No token is spent on it.
             return Err(Refusal::UploadEnded { upload: self.upload, status: "expired" });
         }
+        let share = self.shared(found.as_ref(), now)?;
         let _taken = take::take(rows, &self.endpoint, self.viewer.as_str(), 1, now)?;
         rows.attempt(|rows| {
             let held = (self.viewer.clone(), reservation(self.upload));
-            let (kind, transfer) = (EntryKind::Upload, self.transfer);
-            let settled = end(rows, &held, End::Settle { amount: None, kind, transfer }, now);
+            let settled = end(rows, &held, End::Settle, now);
             settled.map_err(|refusal| match refusal {
-                // The operator freed its credits by hand.
+                // Its credits were freed before it.
                 Refusal::ReservationEnded { state } => {
                     Refusal::UploadEnded { upload: self.upload, status: state }
                 }
                 other => other,
             })?;
+            let upload = Upload { share: Some(share.id), ..upload };
             rows.put(upload.clone());
-            let share = self.share();
-            let share = MediaShare { created_at: now, ..share };
-            rows.add(share.clone());
+            rows.put(share.clone());
             Ok(Finalized { upload, share, replayed: false })
         })
-    }
-}
-
-impl FinalizeUpload {
-    fn share(&self) -> MediaShare {
-        let NewShare { media_type, ipfs_cid, thumbnail_cid, preview_cid, video_poster_cid } =
-            self.share.clone();
-        MediaShare {
-            id: self.id,
-            account: self.viewer.clone(),
-            upload: self.upload,
-            media_type,
-            // The client made the pictures before it came here.
-            processing_status: ProcessingStatus::Complete,
-            ipfs_cid,
-            thumbnail_cid,
-            preview_cid,
-            video_poster_cid,
-            created_at: Timestamp::default(),
-            deleted_at: None,
-        }
     }
 }
 
@@ -181,6 +183,8 @@ impl Command for AbandonUpload {
             Err(refusal) => return Err(refusal),
         }
         rows.put(upload.clone());
+        // A draft goes with it (**U7**).
+        rows.remove::<MediaShare>(&share(self.upload));
         Ok(upload)
     }
 

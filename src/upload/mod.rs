@@ -5,21 +5,32 @@
 //! | U1 | a feed shows pictures: [`MediaShare::display_cid`] |
 //! | U2, U3 | beginning is idempotent and refuses in one order: [`Uploads::begin`] |
 //! | U4 to U6 | an upload ends once, for its owner: [`Uploads::finalize`] |
+//! | U7 | a draft goes with its upload: [`Uploads::draft`] |
+//! | U8 | small pictures come once: [`Uploads::process`] |
 
 mod begin;
+mod content_id;
+mod draft;
 mod finish;
+mod free;
+mod process;
 mod share;
 mod state;
 
 use crate::{
-    AccountId, FinalMile, IdempotencyKey, ShareId, TransferId, UploadId,
+    AccountId, FinalMile, IdempotencyKey, Refusal, ShareId, UploadId,
     limit::checked_reason,
     storage::{Cursor, Page, Pending, Scan},
 };
 pub use begin::{BeginUpload, Begun, UPLOAD_TTL};
+pub use content_id::ContentId;
+pub use draft::DraftShare;
 pub(crate) use finish::AbandonUpload;
 pub use finish::{FinalizeUpload, Finalized};
-pub use share::{ContentId, MediaShare, MediaType, NewShare, ProcessingStatus};
+pub(crate) use free::FreeReservation;
+pub(crate) use process::Process;
+pub use process::{PROCESSING_TTL, Pictures, ProcessingEvent, ProcessingStatus, next_status};
+pub use share::{MediaShare, MediaType, NewShare, Processing, ShareState};
 pub use state::{TRANSITIONS, Upload, UploadEvent, UploadStatus};
 
 /// How many items a page of the feed has.
@@ -74,15 +85,71 @@ impl Uploads {
         upload: UploadId,
         share: NewShare,
     ) -> Pending<Finalized> {
-        let world = &**self.fm.store().world();
-        let (id, transfer) = (ShareId::fresh(world), TransferId::fresh(world));
-        match FinalizeUpload::new(viewer, upload, share, id, transfer) {
+        self.finish(viewer, FinalizeUpload::new(viewer, upload, share))
+    }
+
+    /// Finalizes an upload with the draft that the viewer wrote down for it ([`Uploads::draft`]);
+    /// with `share`, what is given replaces what stands there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Uploads::finalize`], and [`Refusal::ShareUnknown`] unless `draft` is this upload's.
+    pub fn adopt(
+        &self,
+        viewer: &AccountId,
+        upload: UploadId,
+        draft: ShareId,
+        share: Option<NewShare>,
+    ) -> Pending<Finalized> {
+        self.finish(viewer, FinalizeUpload::adopt(viewer, upload, draft, share))
+    }
+
+    fn finish(
+        &self,
+        viewer: &AccountId,
+        command: Result<FinalizeUpload, Refusal>,
+    ) -> Pending<Finalized> {
+        match command {
             Ok(command) => {
                 let (service, is_replay) = ("finalize-upload", |done: &Finalized| done.replayed);
                 self.fm.ask_taking(service, service.to_owned(), viewer, command, is_replay)
             }
             Err(refusal) => self.fm.refuse("finalize-upload", Some(viewer), refusal),
         }
+    }
+
+    /// Writes down what a pending upload is going to share, for its owner's eyes only; a second one
+    /// replaces the first. It is adopted when the upload is finalized and goes when it fails (**U7**).
+    ///
+    /// # Errors
+    ///
+    /// `UploadUnknown` also for somebody else's (**U6**); `UploadEnded` when it is complete or failed.
+    pub fn draft(
+        &self,
+        viewer: &AccountId,
+        upload: UploadId,
+        share: NewShare,
+    ) -> Pending<MediaShare> {
+        let command = DraftShare { viewer: viewer.clone(), upload, share };
+        self.fm.ask("draft-share", Some(viewer.clone()), command)
+    }
+
+    /// Moves the small pictures of a live share on, for a service that makes them after the upload
+    /// ([`Processing::Later`]). Completing twice with the same pictures is completing once.
+    ///
+    /// # Errors
+    ///
+    /// `ShareUnknown` for a draft, or a deleted one; [`Refusal::ProcessingEnded`] for an event that
+    /// [`next_status`] refuses.
+    pub fn process(&self, share: ShareId, event: ProcessingEvent) -> Pending<MediaShare> {
+        self.fm.ask("process-share", None, Process { share, event })
+    }
+
+    /// One page of the live shares that wait for small pictures, those that wait longest first: what
+    /// a service that makes them works through.
+    pub fn waiting(&self, after: Option<Cursor>) -> Pending<Page<MediaShare>> {
+        let scan = Scan::of::<MediaShare>().by("fm_media_share_waiting").limit(FEED_PAGE);
+        self.fm.store().scan_in(scan.after(after), FinalMile::fault("waiting", None))
     }
 
     /// Gives up an upload of the viewer's; its credits are free again. Repeating it changes nothing.
@@ -109,7 +176,22 @@ impl Uploads {
         self.fm.store().get_in(&(viewer.clone(), upload), fault)
     }
 
-    /// One page of the feed, newest first: [`FEED_PAGE`] items that are not deleted. A page of the
+    /// The viewer's uploads, newest first, 20 a page.
+    pub fn list(&self, viewer: &AccountId, after: Option<Cursor>) -> Pending<Page<Upload>> {
+        let scan = Scan::of::<Upload>().under(viewer).descending().limit(FEED_PAGE).after(after);
+        self.fm.store().scan_in(scan, FinalMile::fault("list-uploads", Some(viewer.clone())))
+    }
+
+    /// A media share, if the viewer may see it: a live one, or a draft of his own.
+    pub fn share(&self, viewer: &AccountId, share: ShareId) -> Pending<Option<MediaShare>> {
+        let viewer = viewer.clone();
+        let fault = FinalMile::fault("get-share", Some(viewer.clone()));
+        self.fm
+            .store()
+            .get_if(&share, fault, move |share: &MediaShare| share.is_visible_to(&viewer))
+    }
+
+    /// One page of the feed, newest first: [`FEED_PAGE`] live shares. A page of the
     /// millionth item costs what the first one costs.
     pub fn feed(&self, after: Option<Cursor>) -> Pending<Page<MediaShare>> {
         let scan = Scan::of::<MediaShare>().by("fm_media_share_feed").descending();

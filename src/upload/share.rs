@@ -1,15 +1,19 @@
 //! Media shares: what a feed shows, and which of their pictures.
 //!
+//! A share bears its upload's name. The client may write it down before the upload is finalized; it
+//! is then a draft, which nobody else sees.
+//!
 //! # Invariants
 //!
 //! - **U1** A feed never shows a video in place of a picture: a share's `display_cid` is its
 //!   thumbnail, else its preview, else its poster, else the file itself for images only.
-
-use std::fmt;
+//! - **U7** A draft is in no feed, and goes with its upload: it is adopted when that is finalized and
+//!   removed when it fails.
 
 use crate::{
-    AccountId, Refusal, ShareId, Timestamp, UploadId, record,
-    storage::{Field, Kind, Only, Value, text_enum},
+    AccountId, ShareId, Timestamp, UploadId, record,
+    storage::{Only, text_enum},
+    upload::{ContentId, ProcessingStatus},
 };
 
 text_enum! {
@@ -23,59 +27,14 @@ text_enum! {
 }
 
 text_enum! {
-    /// How far its small pictures are.
-    ProcessingStatus {
-        /// Nobody has begun.
-        Pending = "pending",
-        /// They are being made.
-        Processing = "processing",
-        /// They are there, or were not needed.
-        Complete = "complete",
-        /// They could not be made.
-        Failed = "failed",
-    }
-}
-
-/// A content id in text form, as the client computed or was told it.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ContentId(Box<str>);
-
-impl ContentId {
-    /// Checks the shape: letters and digits only, 8 to 128 of them.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::Invalid`] for anything else.
-    pub fn new(text: impl AsRef<str>) -> Result<Self, Refusal> {
-        let text = text.as_ref();
-        let shaped = text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if !shaped || !(8..=128).contains(&text.len()) {
-            let why = "it is not 8 to 128 letters and digits";
-            return Err(Refusal::Invalid { field: "content id", why });
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ContentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Field for ContentId {
-    const KIND: Kind = Kind::Text;
-    fn to_value(&self) -> Value {
-        Value::Text(self.0.to_string())
-    }
-    fn from_value(value: Value) -> Option<Self> {
-        String::from_value(value).map(|text| Self(text.into()))
+    /// Who sees a share.
+    ShareState {
+        /// Its upload is not finalized: only its owner.
+        Draft = "draft",
+        /// Everybody.
+        Live = "live",
+        /// It was deleted: only admins.
+        Deleted = "deleted",
     }
 }
 
@@ -92,6 +51,30 @@ pub struct NewShare {
     pub preview_cid: Option<ContentId>,
     /// A video's poster.
     pub video_poster_cid: Option<ContentId>,
+    /// Whether the small pictures that are wanted are above, as the client made them, or are still
+    /// to be made by a service ([`Processing::Later`]).
+    pub processing: Processing,
+}
+
+/// Who makes the small pictures.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "they are made, or not")]
+pub enum Processing {
+    /// The client did, before it came here.
+    #[default]
+    Done,
+    /// A service will: see [`Uploads::process`](crate::upload::Uploads::process).
+    Later,
+}
+
+impl NewShare {
+    /// A share of this file, without small pictures.
+    #[must_use]
+    pub fn new(media_type: MediaType, ipfs_cid: ContentId) -> Self {
+        let (thumbnail_cid, preview_cid, video_poster_cid) = (None, None, None);
+        let processing = Processing::Done;
+        Self { media_type, ipfs_cid, thumbnail_cid, preview_cid, video_poster_cid, processing }
+    }
 }
 
 /// One item of the feed.
@@ -116,10 +99,14 @@ pub struct MediaShare {
     pub preview_cid: Option<ContentId>,
     /// A video's poster.
     pub video_poster_cid: Option<ContentId>,
-    /// When it was shared.
+    /// When it was shared; of a draft, when it was written down.
     pub created_at: Timestamp,
     /// Since when it is deleted.
     pub deleted_at: Option<Timestamp>,
+    /// Who sees it.
+    pub state: ShareState,
+    /// Since when somebody waits for its small pictures; `None`: nobody does.
+    pub waiting_since: Option<Timestamp>,
 }
 
 record! {
@@ -127,13 +114,56 @@ record! {
     key: (id: ShareId),
     columns: (
         account, upload, media_type, processing_status, ipfs_cid, thumbnail_cid, preview_cid,
-        video_poster_cid, created_at, deleted_at
+        video_poster_cid, created_at, deleted_at, state, waiting_since
     ),
     shard: id,
-    indexes: [("fm_media_share_feed", (created_at), Only::Absent("deleted_at"))],
+    indexes: [
+        ("fm_media_share_feed", (created_at), Only::Equals("state", "live")),
+        ("fm_media_share_waiting", (waiting_since), Only::Present("waiting_since")),
+    ],
 }
 
 impl MediaShare {
+    /// The share of `upload` as the client described it.
+    pub(crate) fn of(
+        account: &AccountId,
+        upload: UploadId,
+        share: &NewShare,
+        state: ShareState,
+        now: Timestamp,
+    ) -> Self {
+        let NewShare { media_type, ipfs_cid, thumbnail_cid, preview_cid, .. } = share.clone();
+        let (processing_status, waiting_since) = match share.processing {
+            Processing::Done => (ProcessingStatus::Complete, None),
+            // Nobody can work on a draft.
+            Processing::Later => {
+                (ProcessingStatus::Pending, (state == ShareState::Live).then_some(now))
+            }
+        };
+        Self {
+            id: super::begin::share(upload),
+            account: account.clone(),
+            upload,
+            media_type,
+            processing_status,
+            ipfs_cid,
+            thumbnail_cid,
+            preview_cid,
+            video_poster_cid: share.video_poster_cid.clone(),
+            created_at: now,
+            deleted_at: None,
+            state,
+            waiting_since,
+        }
+    }
+
+    /// A draft that becomes part of the feed.
+    pub(crate) fn published(self, now: Timestamp) -> Self {
+        let waits = self.processing_status == ProcessingStatus::Pending;
+        let (state, waiting_since) = (ShareState::Live, waits.then_some(now));
+        Self { state, created_at: now, waiting_since, ..self }
+    }
+
     /// What a feed shows (**U1**); `None` for a video without pictures.
     #[must_use]
     pub fn display_cid(&self) -> Option<&ContentId> {
@@ -142,14 +172,28 @@ impl MediaShare {
         small.or(self.video_poster_cid.as_ref()).or(full)
     }
 
-    /// Whether it shows what `share` says.
-    pub(crate) fn shows(&self, share: &NewShare) -> Option<&'static str> {
+    /// Whether `viewer` sees it.
+    #[must_use]
+    pub fn is_visible_to(&self, viewer: &AccountId) -> bool {
+        match self.state {
+            ShareState::Live => true,
+            ShareState::Draft => self.account == *viewer,
+            ShareState::Deleted => false,
+        }
+    }
+
+    /// The first field in which it is not what `share` says. Small pictures that a service was to
+    /// make may have come since.
+    pub(crate) fn differs(&self, share: &NewShare) -> Option<&'static str> {
+        let picture = |mine: &Option<ContentId>, theirs: &Option<ContentId>| {
+            mine == theirs || (theirs.is_none() && share.processing == Processing::Later)
+        };
         let same = [
             ("media_type", self.media_type == share.media_type),
             ("ipfs_cid", self.ipfs_cid == share.ipfs_cid),
-            ("thumbnail_cid", self.thumbnail_cid == share.thumbnail_cid),
-            ("preview_cid", self.preview_cid == share.preview_cid),
-            ("video_poster_cid", self.video_poster_cid == share.video_poster_cid),
+            ("thumbnail_cid", picture(&self.thumbnail_cid, &share.thumbnail_cid)),
+            ("preview_cid", picture(&self.preview_cid, &share.preview_cid)),
+            ("video_poster_cid", picture(&self.video_poster_cid, &share.video_poster_cid)),
         ];
         same.iter().find(|(_, same)| !same).map(|(field, _)| *field)
     }

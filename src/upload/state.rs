@@ -8,7 +8,7 @@
 //! ```
 
 use crate::{
-    AccountId, Credits, Refusal, ShareId, Timestamp, UploadId, record,
+    AccountId, Credits, Refusal, ReservationId, ShareId, Timestamp, UploadId, record,
     storage::{Only, text_enum},
 };
 
@@ -76,6 +76,12 @@ record! {
 }
 
 impl Upload {
+    /// What its credits are set aside under: its own name.
+    #[must_use]
+    pub const fn reservation(&self) -> ReservationId {
+        ReservationId::from_bytes(*self.id.as_bytes())
+    }
+
     /// The upload after `event`.
     pub(crate) fn after(self, event: UploadEvent, now: Timestamp) -> Result<Self, Refusal> {
         let status = match (self.status, event) {

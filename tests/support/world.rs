@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use finalmile::{
     AccountId, Actor, Admin, Credits, Error, FinalMile, IdempotencyKey, Simulated, Timestamp,
     engines::Memory,
+    ipfs::Cid,
     ledger::{Money, Purchase},
     upload::{ContentId, MediaType, NewShare},
 };
@@ -53,6 +54,7 @@ pub(crate) fn purchase(account: &AccountId, credits: i64, reference: &str) -> Pu
         provider: "stripe".parse().unwrap(),
         reference: reference.parse().unwrap(),
         paid: Money::minor(499, "usd").unwrap(),
+        paid_at: None,
         metadata: BTreeMap::new(),
     }
 }
@@ -63,14 +65,13 @@ pub(crate) fn key(text: &str) -> IdempotencyKey {
 
 /// A share of an image, told apart by a letter.
 pub(crate) fn share(letter: char) -> NewShare {
-    let cid = |kind| ContentId::new(format!("bafkrei{kind}{letter}")).unwrap();
-    NewShare {
-        media_type: MediaType::Image,
-        ipfs_cid: cid("full"),
-        thumbnail_cid: Some(cid("thumb")),
-        preview_cid: None,
-        video_poster_cid: None,
-    }
+    let thumbnail_cid = Some(cid(&format!("thumb {letter}")));
+    NewShare { thumbnail_cid, ..NewShare::new(MediaType::Image, cid(&format!("full {letter}"))) }
+}
+
+/// The id of these words as one raw block.
+pub(crate) fn cid(words: &str) -> ContentId {
+    ContentId::new(Cid::of_raw_block(words.as_bytes()).to_string()).unwrap()
 }
 
 pub(crate) fn code<T: std::fmt::Debug>(answer: Result<T, Error>) -> &'static str {

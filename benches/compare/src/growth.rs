@@ -117,6 +117,7 @@ pub(crate) fn opened(path: &Path, limit: Policy) -> Result<(FinalMile, Vec<Accou
             provider: "bench".parse()?,
             reference: format!("purchase-{n}").parse()?,
             paid: Money::minor(499, "usd")?,
+            paid_at: None,
             metadata: std::collections::BTreeMap::default(),
         };
         pending.push(fm.ledger().add_credits(purchase));

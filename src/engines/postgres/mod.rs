@@ -113,6 +113,16 @@ impl Backend for Postgres {
     }
 }
 
+/// The texts of all statements on single rows and pages of these tables, for a test that looks at
+/// their plans.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub fn statements(
+    tables: &[fn() -> &'static crate::storage::Table],
+) -> Result<Vec<String>, StoreError> {
+    crate::engines::sql::statements(tables, crate::engines::sql::Dialect::Postgres)
+}
+
 /// The writer: one session, reopened when it is lost.
 struct PgEngine {
     options: Postgres,

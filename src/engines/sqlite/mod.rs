@@ -127,6 +127,15 @@ impl Engine for SqliteEngine {
     }
 }
 
+/// The texts of all statements on these tables, for a test that looks at their plans.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub fn statements(
+    tables: &[fn() -> &'static crate::storage::Table],
+) -> Result<Vec<String>, StoreError> {
+    crate::engines::sql::statements(tables, crate::engines::sql::Dialect::Sqlite)
+}
+
 impl SqliteEngine {
     fn connection(&mut self) -> Result<&mut Connection, StoreError> {
         self.connection.as_mut().ok_or(StoreError::Closed)

@@ -24,6 +24,7 @@ pub mod log;
 pub mod probe;
 pub mod races;
 pub mod reads;
+mod script;
 
 use std::{any::Any, fmt, sync::Arc};
 
