@@ -13,7 +13,8 @@
 #   doc       the documentation builds without a warning
 #   test      all tests, documentation examples, live servers and the licences of all dependencies
 #   features  the library compiles without features and with each one alone
-#   examples  all examples build, share_media runs twice on one database, replay_limits decides
+#   examples  all examples build, share_media runs twice on one database, a load is proved,
+#             replay_limits decides
 #   package   what would be published builds by itself
 #
 # Environment:
@@ -104,6 +105,11 @@ step_examples() {
         echo "the second run must say that nothing was charged" >&2
         return 1
     fi
+    echo "ledger_load for two seconds, and its proof:"
+    local ledger=(cargo run --release --quiet --example ledger_load -- --db "$scratch/load.db")
+    "${ledger[@]}" --seconds 2 >"$scratch/acked"
+    tail -n 1 "$scratch/acked"
+    "${ledger[@]}" --verify <"$scratch/acked"
     local decided expected='{"allowed":false,"remaining":0,"retry_after_us":1000000}'
     decided=$(printf '{"t_us":0,"key":"ada"}\n%.0s' 1 2 |
         cargo run --release --quiet --example replay_limits -- --greedy 1/1s | tail -n 1)

@@ -4,6 +4,7 @@
 //! and the books must balance.
 
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
+#![allow(clippy::print_stdout, reason = "it says how much was tried")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/example.rs"]

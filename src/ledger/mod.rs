@@ -28,7 +28,7 @@ pub(crate) mod reserve;
 mod stream;
 mod take_back;
 mod transfer;
-mod verify;
+pub(crate) mod verify;
 
 use std::time::Duration;
 
@@ -49,7 +49,6 @@ pub use reservation::{End, Origin, Reservation, ReservationState};
 pub use reserve::{EndReservation, Reserve, ReturnCredits, Returned};
 pub use take_back::{TakeBack, TakenBack};
 pub use transfer::{Transfer, Transferred};
-pub(crate) use verify::verify;
 pub use verify::{BREAKS_MAX, Break, Proof};
 
 /// The ledger of a [`FinalMile`].

@@ -53,7 +53,7 @@ impl Uploads {
     ///
     /// # Errors
     ///
-    /// In this order (**U3**): [`Refusal::Invalid`](crate::Refusal::Invalid) for a size of 0 or over
+    /// In this order (**U3**): [`Refusal::Invalid`] for a size of 0 or over
     /// 2^63 - 1; `Conflict`, `AccountUnknown`, `AccountFrozen`, `RateLimited`,
     /// `InsufficientCredits`.
     pub fn begin(

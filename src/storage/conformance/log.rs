@@ -9,7 +9,7 @@ use super::{
 use crate::{
     CORE,
     engines::Memory,
-    ledger::{EntryKind, verify},
+    ledger::{EntryKind, verify::verify},
     limit::{Seed, policy},
     storage::{Key, Scan, Store, StoreError, Value},
 };
