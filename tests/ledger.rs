@@ -127,6 +127,8 @@ fn l6_a_lapsed_reservation_cannot_be_settled_though_nobody_cleaned_up() {
     let held = ledger.reserve(&world.ada, Credits::new(100), HOUR, &key("r")).wait().unwrap();
     world.clock.advance(HOUR);
     assert_eq!(code(ledger.settle(&world.ada, held, None).wait()), "RESERVATION_NOT_PENDING");
+    let seen = ledger.reservation(&world.ada, held).wait().unwrap().unwrap();
+    assert_eq!(seen.state, ReservationState::Expired);
     assert_eq!(world.balance(), 1_000);
 }
 

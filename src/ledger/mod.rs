@@ -256,15 +256,17 @@ impl Ledger {
         self.fm.store().get_in(account, FinalMile::fault("account", Some(account.clone())))
     }
 
-    /// A reservation as it stands, or `None`. One that is pending though its time is over counts as
-    /// expired ([`Reservation::is_open`]).
+    /// A reservation as it stands, or `None`. From its expiry on it is expired, even if no
+    /// maintenance has freed its credits (**L6**).
     pub fn reservation(
         &self,
         account: &AccountId,
         id: ReservationId,
     ) -> Pending<Option<Reservation>> {
         let fault = FinalMile::fault("reservation", Some(account.clone()));
-        self.fm.store().get_in(&(account.clone(), id), fault)
+        let now = self.fm.store().now();
+        let as_of = move |held: Reservation| Some(held.at(now));
+        self.fm.store().get_map(&(account.clone(), id), fault, as_of)
     }
 
     /// The account's purchases, newest first, 20 a page.

@@ -88,10 +88,12 @@ impl Reservation {
         TransferId::from_bytes(*self.id.as_bytes())
     }
 
-    /// Whether it can still be settled at `now` (**L6**).
+    /// As it stands at `now`: expired once its time is over, though its credits may wait for
+    /// maintenance to be freed (**L6**).
     #[must_use]
-    pub fn is_open(&self, now: Timestamp) -> bool {
-        self.state == ReservationState::Pending && now < self.expires_at
+    pub fn at(self, now: Timestamp) -> Self {
+        let lapsed = self.state == ReservationState::Pending && now >= self.expires_at;
+        if lapsed { Self { state: ReservationState::Expired, ..self } } else { self }
     }
 }
 

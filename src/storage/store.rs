@@ -102,15 +102,15 @@ impl Store {
     where
         E: From<StoreError> + Send + 'static,
     {
-        self.get_if(key, fault, |_| true)
+        self.get_map(key, fault, Some)
     }
 
-    /// The row, if whoever asks may see it.
-    pub(crate) fn get_if<R: Record, E>(
+    /// The row as whoever asks may see it.
+    pub(crate) fn get_map<R: Record, E>(
         &self,
         key: &R::Key,
         fault: impl FnOnce(StoreError) -> E + Send + 'static,
-        may_see: impl FnOnce(&R) -> bool + Send + 'static,
+        seen: impl FnOnce(R) -> Option<R> + Send + 'static,
     ) -> Pending<Option<R>, E>
     where
         E: From<StoreError> + Send + 'static,
@@ -119,7 +119,7 @@ impl Store {
         self.read(fault, move |reader| {
             let row = reader.get(id.table, &id.key)?;
             let decode = |row| R::decode(&mut Columns::new(id.table.name, row));
-            Ok(row.map(decode).transpose()?.filter(|row| may_see(row)))
+            Ok(row.map(decode).transpose()?.and_then(seen))
         })
     }
 

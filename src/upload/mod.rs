@@ -186,9 +186,8 @@ impl Uploads {
     pub fn share(&self, viewer: &AccountId, share: ShareId) -> Pending<Option<MediaShare>> {
         let viewer = viewer.clone();
         let fault = FinalMile::fault("get-share", Some(viewer.clone()));
-        self.fm
-            .store()
-            .get_if(&share, fault, move |share: &MediaShare| share.is_visible_to(&viewer))
+        let seen = move |share: MediaShare| share.is_visible_to(&viewer).then_some(share);
+        self.fm.store().get_map(&share, fault, seen)
     }
 
     /// One page of the feed, newest first: [`FEED_PAGE`] live shares. A page of the
