@@ -77,8 +77,7 @@ fn none(error: rusqlite::Error) -> rusqlite::Result<()> {
 }
 
 fn durable(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
-    // Anything less loses acknowledged credits in a power cut.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", options.synchronous)?;
     if cfg!(target_vendor = "apple") {
         // fsync on Apple's systems leaves the data in the drive's cache.
         connection.pragma_update(None, "fullfsync", true)?;
@@ -86,7 +85,8 @@ fn durable(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
     }
     let limit = i64::try_from(options.log_bytes_max()).unwrap_or(i64::MAX);
     connection.query_row(&format!("PRAGMA journal_size_limit={limit}"), [], |_| Ok(()))?;
-    connection.query_row("PRAGMA wal_autocheckpoint=1000", [], |_| Ok(()))?;
+    let pages = options.checkpoint_pages;
+    connection.query_row(&format!("PRAGMA wal_autocheckpoint={pages}"), [], |_| Ok(()))?;
     // 0x10002: also look at tables that this connection has not queried yet.
     // Costs speed only if it fails.
     drop(connection.execute_batch("PRAGMA optimize=0x10002"));

@@ -40,13 +40,18 @@ use fault::fault;
 pub struct Sqlite {
     path: PathBuf,
     mobile: bool,
+    /// Anything less than `FULL` loses acknowledged credits in a power cut.
+    synchronous: &'static str,
+    /// How many pages of log make a commit move them into the file.
+    checkpoint_pages: u32,
 }
 
 impl Sqlite {
     /// The file at `path`; it is made if it does not exist.
     #[must_use]
     pub fn file(path: impl AsRef<Path>) -> Self {
-        Self { path: path.as_ref().to_owned(), mobile: false }
+        let path = path.as_ref().to_owned();
+        Self { path, mobile: false, synchronous: "FULL", checkpoint_pages: 1_000 }
     }
 
     /// With the small caches that suit a phone: half a megabyte of pages, no memory map, a log of at
@@ -54,6 +59,22 @@ impl Sqlite {
     #[must_use]
     pub fn mobile(self) -> Self {
         Self { mobile: true, ..self }
+    }
+
+    /// With another `PRAGMA synchronous`, which breaks **S1**: the power-loss tests must notice.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn weakened_for_tests(self, synchronous: &'static str) -> Self {
+        Self { synchronous, ..self }
+    }
+
+    /// With another `PRAGMA wal_autocheckpoint`: a small one brings checkpoints into a short test.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn checkpoint_pages_for_tests(self, checkpoint_pages: u32) -> Self {
+        Self { checkpoint_pages, ..self }
     }
 }
 
