@@ -309,6 +309,25 @@ impl<'s> Client<'s> {
         }
     }
 
+    /// Asks a handle whose machine is off for everything: nothing may be answered but errors.
+    pub fn knock(&mut self, fm: &FinalMile) -> Vec<String> {
+        let call = Call { account: ACCOUNTS[0], act: Act::Buy, number: u64::from(u32::MAX) };
+        let mut found = Vec::new();
+        match self.send(fm, &call).wait() {
+            Ok(answer) => found.push(format!("without power: {answer:?}")),
+            Err(error) => {
+                self.fault("without power", &error);
+            }
+        }
+        if self.look(fm) {
+            found.push("a look succeeded without power".to_owned());
+        }
+        if let Ok(report) = fm.maintain(Budget::seconds(1)).wait() {
+            found.push(format!("without power: {report:?}"));
+        }
+        found
+    }
+
     /// What is not as it was acknowledged.
     #[must_use]
     pub fn losses(&self, found: &Standings) -> Vec<String> {

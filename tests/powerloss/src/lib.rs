@@ -21,6 +21,7 @@ mod machine;
 mod random;
 mod script;
 mod standings;
+mod tally;
 mod trial;
 mod vfs;
 
@@ -33,6 +34,7 @@ pub use machine::{CHANGES, Fault, Harm, Machine, Operation};
 pub use random::Random;
 pub use script::{ACCOUNTS, Act, Call, Script, Standing, Step, TTL, Thing};
 pub use standings::Standings;
+pub use tally::Tally;
 pub use trial::{Outcome, Setup, Trial};
 pub use vfs::panics;
 

@@ -18,7 +18,9 @@ use finalmile::{
     rusqlite::{Connection, OpenFlags},
 };
 
-use crate::{Client, Disk, Fault, Harm, Machine, Script, Standings, Survival, books::books};
+use crate::{
+    CHANGES, Client, Disk, Fault, Harm, Machine, Script, Standings, Survival, books::books,
+};
 
 /// How long a life may take before it counts as stuck: a hundred times as long as it does.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,8 +45,10 @@ pub struct Outcome {
     pub harmed: u64,
     /// How many calls were acknowledged before the end, and then checked.
     pub acknowledged: u64,
-    /// How many handles were opened after faults.
-    pub reopened: u64,
+    /// How many handles were opened before all was well again.
+    pub lives: u64,
+    /// How many of them opened well and could not go on.
+    pub stuck: u64,
     /// How often each kind of fault was answered.
     pub faults: BTreeMap<&'static str, u64>,
     /// What should not be.
@@ -131,18 +135,34 @@ impl Trial {
         })
     }
 
-    /// A life until the power goes, and the next one.
-    fn cut(&self, machine: Machine, survival: Survival, seed: u64) -> Outcome {
+    /// A life until the power goes; in a third of all trials another, which is cut early, when the
+    /// first one's loss is being mended; and the next one.
+    fn cut(&self, mut machine: Machine, survival: Survival, seed: u64) -> Outcome {
         let world = world();
         let mut client = Client::new(&self.script, world.clone());
-        if let Ok(fm) = self.open(&machine, &world) {
-            client.go_on(&fm, 1);
+        let mut outcome = Outcome::default();
+        let again = seed.is_multiple_of(3);
+        loop {
+            if let Ok(fm) = self.open(&machine, &world)
+                && !client.go_on(&fm, 1)
+            {
+                outcome.findings.extend(client.knock(&fm));
+            }
+            let (counted, harmed) = machine.counted();
+            outcome.counted += counted;
+            outcome.harmed += harmed;
+            outcome.lives += 1;
+            let second = again && harmed == 1 && outcome.lives == 1;
+            let after = seed / 3 % 60;
+            let fault = Fault { harm: Harm::PowerCut, on: CHANGES, after, times: 1 };
+            let disk = machine.stop(survival);
+            machine = Machine::start(disk, second.then_some(fault), seed + outcome.lives);
+            if !second {
+                break;
+            }
         }
-        let (counted, harmed) = machine.counted();
-        let mut outcome = Outcome { counted, harmed, reopened: 1, ..Outcome::default() };
         outcome.acknowledged = client.acknowledged();
-        let next = Machine::start(machine.stop(survival), None, seed + 1);
-        self.finish(&next, &mut client, &mut outcome);
+        self.finish(&machine, &mut client, &mut outcome);
         outcome
     }
 
@@ -154,21 +174,17 @@ impl Trial {
         let mut outcome = Outcome::default();
         let mut done = false;
         // Each attempt meets one more fault at least, until they are over.
-        for life in 0..fault.times.min(8) + 2 {
-            outcome.reopened = life;
+        while !done && outcome.lives < fault.times.min(8) + 2 {
+            outcome.lives += 1;
             if let Ok(fm) = self.open(&machine, &world) {
                 done = client.go_on(&fm, 2);
-            }
-            if done {
-                break;
+                outcome.stuck += u64::from(!done);
             }
         }
         (outcome.counted, outcome.harmed) = machine.counted();
         outcome.acknowledged = client.acknowledged();
         if !done && fault.times < u64::MAX {
-            machine.heal();
-            self.finish(&machine, &mut client, &mut outcome);
-            return outcome;
+            outcome.findings.push("the faults are over, and no handle works".to_owned());
         }
         let next = Machine::start(machine.stop(survival), None, seed + 1);
         self.finish(&next, &mut client, &mut outcome);
@@ -179,10 +195,10 @@ impl Trial {
     fn finish(&self, machine: &Machine, client: &mut Client<'_>, outcome: &mut Outcome) {
         let found = self.finished(machine, client);
         outcome.faults = std::mem::take(&mut client.faults);
-        outcome.findings = match found {
+        outcome.findings.extend(match found {
             Ok(found) => found,
             Err(error) => vec![format!("all is well again, but: {error:?}")],
-        };
+        });
         outcome.findings.append(&mut client.findings);
     }
 
