@@ -87,6 +87,9 @@ fn durable(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
     connection.query_row(&format!("PRAGMA journal_size_limit={limit}"), [], |_| Ok(()))?;
     let pages = options.checkpoint_pages;
     connection.query_row(&format!("PRAGMA wal_autocheckpoint={pages}"), [], |_| Ok(()))?;
+    // What a process wrote to the log and died before syncing looks committed to the next one. A
+    // checkpoint syncs it, before anybody is answered by it.
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     // 0x10002: also look at tables that this connection has not queried yet.
     // Costs speed only if it fails.
     drop(connection.execute_batch("PRAGMA optimize=0x10002"));

@@ -151,6 +151,14 @@ impl<'s> Client<'s> {
         true
     }
 
+    /// Takes what is left of one step; false if it meets a fault.
+    pub fn take_one(&mut self, fm: &FinalMile) -> bool {
+        let Some(step) = self.script.steps.get(self.step) else { return true };
+        let done = self.take(fm, step);
+        self.step += usize::from(done);
+        done
+    }
+
     /// Takes a step, or what is left of it; whether it is done.
     fn take(&mut self, fm: &FinalMile, step: &Step) -> bool {
         match step {

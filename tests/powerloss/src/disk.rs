@@ -63,12 +63,26 @@ struct Name {
 /// Names and contents. Cloning it copies the disk.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
+    is_powersafe: bool,
     contents: BTreeMap<Inode, Content>,
     names: BTreeMap<String, Name>,
     moment: Moment,
 }
 
 impl Disk {
+    /// The same, and it says that a write never harms its neighbours in a sector, as SQLite's own
+    /// file systems do. One that does not say so makes SQLite fill the last sector of a commit.
+    #[must_use]
+    pub fn powersafe(self) -> Self {
+        Self { is_powersafe: true, ..self }
+    }
+
+    /// Whether it says so.
+    #[must_use]
+    pub fn is_powersafe(&self) -> bool {
+        self.is_powersafe
+    }
+
     /// The file of that name, as programs see it now.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Inode> {
@@ -159,7 +173,8 @@ impl Disk {
     #[must_use]
     pub fn after_power_loss(&self, survival: Survival, random: &mut Random) -> Self {
         let until = random.below(self.moment + 1);
-        let mut survivor = Self { moment: self.moment, ..Self::default() };
+        let (moment, is_powersafe) = (self.moment, self.is_powersafe);
+        let mut survivor = Self { moment, is_powersafe, ..Self::default() };
         for (text, name) in &self.names {
             let kept = match survival {
                 Survival::Nothing => 0,

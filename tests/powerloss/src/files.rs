@@ -78,7 +78,7 @@ impl OpenFile {
         };
         let written = match failed.harm {
             None => 0,
-            Some(Harm::PowerCut) => bytes.len(),
+            Some(Harm::PowerCut | Harm::Kill) => bytes.len(),
             Some(Harm::Full | Harm::Error) => state.random.index(bytes.len()),
         };
         if written > 0 {
@@ -145,6 +145,10 @@ impl OpenFile {
         busy_unless(state.locks.shm_lock(self.inode, self.handle, bits, flags))
     }
 
+    pub(crate) fn is_powersafe(&self) -> bool {
+        self.life.lock().disk.is_powersafe()
+    }
+
     pub(crate) fn unmap(&self) {
         self.life.lock().locks.unmap(self.inode, self.handle);
     }
@@ -183,12 +187,12 @@ pub(crate) fn exists(path: &str) -> Done<bool> {
     Ok(state.disk.find(name).is_some_and(|inode| state.disk.len(inode) > 0))
 }
 
-/// Does `work` if the operation goes well, and also if the power goes in the midst of it.
+/// Does `work` if the operation goes well, and also if the end comes in the midst of it.
 fn strike(state: &mut State, operation: Operation, work: impl FnOnce(&mut Disk)) -> Done {
     let admitted = state.admit(operation);
     let begun = match &admitted {
         Ok(()) => true,
-        Err(failed) => failed.harm == Some(Harm::PowerCut),
+        Err(failed) => matches!(failed.harm, Some(Harm::PowerCut | Harm::Kill)),
     };
     if begun {
         work(&mut state.disk);

@@ -52,6 +52,9 @@ pub const CHANGES: &[Operation] =
 pub enum Harm {
     /// The power goes: this operation may have begun, and none works any more.
     PowerCut,
+    /// The process ends: for it all is as if the power went, but the machine still has what it
+    /// wrote.
+    Kill,
     /// No space is left.
     Full,
     /// The drive reports an error.
@@ -133,6 +136,15 @@ impl Machine {
         self.life.lock().fault = None;
     }
 
+    /// Ends the process, if nothing has before, and gives the disk with all that is still to be
+    /// written.
+    #[must_use]
+    pub fn kill(self) -> Disk {
+        let mut state = self.life.lock();
+        state.is_off = true;
+        state.disk.clone()
+    }
+
     /// Cuts the power, if nothing has before, and gives the disk that survives.
     #[must_use]
     pub fn stop(self, survival: Survival) -> Disk {
@@ -191,7 +203,7 @@ impl State {
         }
         self.harmed += 1;
         let code = match fault.harm {
-            Harm::PowerCut => {
+            Harm::PowerCut | Harm::Kill => {
                 self.is_off = true;
                 ffi::SQLITE_IOERR
             }

@@ -68,6 +68,7 @@ impl Tally {
     pub fn expect_no_loss(&self) {
         self.say();
         assert_eq!(self.losses, 0, "{}", self.first.join("\n"));
+        assert_eq!(self.stuck, 0, "a handle is stuck");
         assert_eq!(panics(), 0, "the disk itself panicked");
     }
 }

@@ -47,7 +47,7 @@ pub struct Outcome {
     pub acknowledged: u64,
     /// How many handles were opened before all was well again.
     pub lives: u64,
-    /// How many of them opened well and could not go on.
+    /// How many of them could not go on though the faults were over.
     pub stuck: u64,
     /// How often each kind of fault was answered.
     pub faults: BTreeMap<&'static str, u64>,
@@ -93,8 +93,8 @@ impl Trial {
     ///
     /// When it cannot be made.
     #[must_use]
-    pub fn blank(&self) -> Disk {
-        let machine = Machine::start(Disk::default(), None, 0);
+    pub fn format(&self, disk: Disk) -> Disk {
+        let machine = Machine::start(disk, None, 0);
         drop(self.open(&machine, &world()).expect("a new database"));
         machine.stop(Survival::Nothing)
     }
@@ -120,6 +120,7 @@ impl Trial {
                 // Nobody listens if the test has failed already.
                 drop(tell.send(match fault.harm {
                     Harm::PowerCut => self.cut(machine, survival, seed),
+                    Harm::Kill => self.kill(machine, survival, seed),
                     Harm::Full | Harm::Error => self.fail(machine, fault, survival, seed),
                 }));
             });
@@ -166,6 +167,33 @@ impl Trial {
         outcome
     }
 
+    /// A process until it is killed, then one that asks for the last step again; then the power
+    /// goes, and what the second one said must be there.
+    fn kill(&self, machine: Machine, survival: Survival, seed: u64) -> Outcome {
+        let world = world();
+        let mut client = Client::new(&self.script, world.clone());
+        let mut outcome = Outcome { lives: 2, ..Outcome::default() };
+        if let Ok(fm) = self.open(&machine, &world) {
+            client.go_on(&fm, 0);
+        }
+        (outcome.counted, outcome.harmed) = machine.counted();
+        let second = Machine::start(machine.kill(), None, seed + 1);
+        match self.open(&second, &world) {
+            Ok(fm) => {
+                if !client.take_one(&fm) {
+                    outcome.findings.push("a step failed after a killed process".to_owned());
+                }
+                // The handle's drop would write statistics and move the log.
+                outcome.acknowledged = client.acknowledged();
+                let third = Machine::start(second.stop(survival), None, seed + 2);
+                drop(fm);
+                self.finish(&third, &mut client, &mut outcome);
+            }
+            Err(error) => outcome.findings.push(format!("after a killed process: {error:?}")),
+        }
+        outcome
+    }
+
     /// A life with faults that it survives, then one more without, on the disk that a power cut
     /// leaves of it.
     fn fail(&self, machine: Machine, fault: Fault, survival: Survival, seed: u64) -> Outcome {
@@ -174,11 +202,12 @@ impl Trial {
         let mut outcome = Outcome::default();
         let mut done = false;
         // Each attempt meets one more fault at least, until they are over.
-        while !done && outcome.lives < fault.times.min(8) + 2 {
+        while !done && outcome.lives < fault.times.min(50) + 2 {
             outcome.lives += 1;
             if let Ok(fm) = self.open(&machine, &world) {
                 done = client.go_on(&fm, 2);
-                outcome.stuck += u64::from(!done);
+                // Asking three times outlives what strikes twice.
+                outcome.stuck += u64::from(!done && fault.times <= 2);
             }
         }
         (outcome.counted, outcome.harmed) = machine.counted();

@@ -261,9 +261,11 @@ unsafe extern "C" fn sector_size(_: *mut sqlite3_file) -> c_int {
     c_int::try_from(SECTOR).unwrap_or(c_int::MAX)
 }
 
-/// Promises nothing: neither atomic pages nor that a write leaves its sector's neighbours alone.
-unsafe extern "C" fn device_characteristics(_: *mut sqlite3_file) -> c_int {
-    0
+/// Promises no atomic pages, no order of writes, and no more than the disk does.
+unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: SQLite calls this on open files only; `close` alone ends the pointer's life.
+    let is_powersafe = unsafe { (*(*file.cast::<Slot>()).open).is_powersafe() };
+    if is_powersafe { ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE } else { 0 }
 }
 
 unsafe extern "C" fn shm_map(

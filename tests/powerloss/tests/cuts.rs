@@ -1,5 +1,5 @@
-//! The power goes, the disk fills up, the drive fails: at every operation, and nothing that was
-//! acknowledged is lost.
+//! The power goes, the process is killed, the disk fills up, the drive fails: at every operation,
+//! and nothing that was acknowledged is lost.
 //!
 //! `FINALMILE_CUTS` sets how many cuts are made at random moments of random scripts; those at every
 //! operation of one script come on top.
@@ -14,13 +14,23 @@ const SHIPPED: Setup = Setup { synchronous: "FULL", checkpoint_pages: 20 };
 const SURVIVALS: [Survival; 4] =
     [Survival::Anything, Survival::Nothing, Survival::Prefix, Survival::Everything];
 
+/// One of the survivals in turn.
+fn survival(number: u64) -> Survival {
+    SURVIVALS[usize::try_from(number % 4).unwrap_or_default()]
+}
+
 fn cut(after: u64) -> Fault {
     Fault { harm: Harm::PowerCut, on: CHANGES, after, times: 1 }
 }
 
-/// One of the survivals in turn.
-fn survival(number: u64) -> Survival {
-    SURVIVALS[usize::try_from(number).unwrap_or_default() % SURVIVALS.len()]
+/// How often a disk fails: mostly once, now and then for a while or for good.
+fn times(after: u64) -> u64 {
+    match after % 16 {
+        3 => 7,
+        7 => 30,
+        11 | 15 => u64::MAX,
+        _ => 1,
+    }
 }
 
 /// Plays a trial at each operation until no operation is left.
@@ -37,7 +47,7 @@ fn at_every_operation(tally: &mut Tally, trial: &Trial, disk: &Disk, fault: impl
 fn s1_a_cut_at_every_operation_of_a_script_loses_nothing() {
     let trial = Trial::new(Script::new(1, 24), SHIPPED);
     let mut tally = Tally::new("a cut at every operation of a script");
-    at_every_operation(&mut tally, &trial, &trial.blank(), cut);
+    at_every_operation(&mut tally, &trial, &trial.format(Disk::default()), cut);
     tally.expect_no_loss();
 }
 
@@ -63,14 +73,15 @@ fn s1_cuts_at_random_operations_of_random_scripts_lose_nothing() {
     let mut tally = Tally::new("cuts at random operations of random scripts");
     let mut random = Random::new(7);
     for seed in 0.. {
-        // The engine's own size of the log, too.
-        let checkpoint_pages = [20, 1_000, 5, 50][(seed % 4) as usize];
+        // The engine's own size of the log and what SQLite's own file systems say of the drive, too.
+        let checkpoint_pages = [20, 1_000, 5, 50][usize::try_from(seed % 4).unwrap_or_default()];
         let trial = Trial::new(Script::new(100 + seed, 20), Setup { checkpoint_pages, ..SHIPPED });
-        let disk = trial.blank();
+        let disk = Disk::default();
+        let disk = trial.format(if seed % 3 == 0 { disk.powersafe() } else { disk });
         let whole = trial.play(&disk, cut(u64::MAX), Survival::Nothing, 1);
         tally.add("no cut", &whole);
         for _ in 0..50 {
-            let (after, number) = (random.below(whole.counted), random.below(u64::MAX));
+            let (after, number) = (random.below(whole.counted), random.below(u64::MAX / 2));
             let outcome = trial.play(&disk, cut(after), survival(number), number);
             tally.add((seed, after, survival(number), number), &outcome);
         }
@@ -82,22 +93,36 @@ fn s1_cuts_at_random_operations_of_random_scripts_lose_nothing() {
 }
 
 #[test]
-fn a_full_disk_at_every_write_loses_nothing() {
-    let trial = Trial::new(Script::new(3, 16), SHIPPED);
-    let mut tally = Tally::new("a full disk at every write");
-    at_every_operation(&mut tally, &trial, &trial.blank(), |after| Fault {
-        harm: Harm::Full,
-        on: &[Operation::Write],
+fn s1_what_a_killed_process_had_not_synced_is_synced_before_anybody_hears_of_it() {
+    let trial = Trial::new(Script::new(6, 12), SHIPPED);
+    let mut tally = Tally::new("a kill at every operation, and then a cut");
+    at_every_operation(&mut tally, &trial, &trial.format(Disk::default()), |after| Fault {
+        harm: Harm::Kill,
+        on: CHANGES,
         after,
-        times: [1, 1, 7, 40, u64::MAX][(after % 5) as usize],
+        times: 1,
     });
     tally.expect_no_loss();
 }
 
 #[test]
-fn an_error_at_every_operation_loses_nothing() {
-    let trial = Trial::new(Script::new(4, 12), SHIPPED);
-    let mut tally = Tally::new("an error at every operation");
+fn e1_a_full_disk_at_every_write_loses_nothing_and_does_nothing_by_halves() {
+    let trial = Trial::new(Script::new(3, 16), SHIPPED);
+    let mut tally = Tally::new("a full disk at every write");
+    // On other drives SQLite fills the last sector after a commit, and where there is no room for
+    // that, a commit that was refused comes back when the file is opened next.
+    let disk = trial.format(Disk::default().powersafe());
+    at_every_operation(&mut tally, &trial, &disk, |after| Fault {
+        harm: Harm::Full,
+        on: &[Operation::Write],
+        after,
+        times: times(after),
+    });
+    tally.expect_no_loss();
+}
+
+#[test]
+fn e2_an_error_at_every_operation_loses_nothing_and_does_nothing_by_halves() {
     const ALL: &[Operation] = &[
         Operation::Create,
         Operation::Read,
@@ -107,21 +132,23 @@ fn an_error_at_every_operation_loses_nothing() {
         Operation::Remove,
         Operation::Lock,
     ];
-    at_every_operation(&mut tally, &trial, &trial.blank(), |after| Fault {
+    let trial = Trial::new(Script::new(4, 12), SHIPPED);
+    let mut tally = Tally::new("an error at every operation");
+    at_every_operation(&mut tally, &trial, &trial.format(Disk::default()), |after| Fault {
         harm: Harm::Error,
         on: ALL,
         after,
-        times: [1, 1, 7, 40, u64::MAX][(after % 5) as usize],
+        times: times(after),
     });
     tally.expect_no_loss();
 }
 
 #[test]
-fn an_error_at_every_sync_loses_nothing() {
-    let trial = Trial::new(Script::new(5, 30), SHIPPED);
+fn e2_an_error_at_every_sync_loses_nothing_and_does_nothing_by_halves() {
+    let trial = Trial::new(Script::new(5, 24), SHIPPED);
     let mut tally = Tally::new("an error at every sync");
     for times in [1, 2, u64::MAX] {
-        at_every_operation(&mut tally, &trial, &trial.blank(), |after| Fault {
+        at_every_operation(&mut tally, &trial, &trial.format(Disk::default()), |after| Fault {
             harm: Harm::Error,
             on: &[Operation::Sync],
             after,
@@ -134,7 +161,7 @@ fn an_error_at_every_sync_loses_nothing() {
 /// Cuts at every third operation under a weaker setting: how many of them lost something.
 fn weakened(name: &'static str, synchronous: &'static str) -> Tally {
     let trial = Trial::new(Script::new(1, 24), Setup { synchronous, ..SHIPPED });
-    let disk = trial.blank();
+    let disk = trial.format(Disk::default());
     let mut tally = Tally::new(name);
     for after in (1..).step_by(3) {
         let outcome = trial.play(&disk, cut(after), survival(after), after);
@@ -147,13 +174,13 @@ fn weakened(name: &'static str, synchronous: &'static str) -> Tally {
 }
 
 #[test]
-fn teeth_what_is_synced_too_late_is_found_lost() {
+fn s1_what_is_synced_too_late_is_found_lost() {
     let tally = weakened("synchronous=NORMAL, which must lose", "NORMAL");
     assert!(tally.losses * 4 > tally.struck, "the checker has no teeth");
 }
 
 #[test]
-fn teeth_what_is_never_synced_is_found_damaged() {
+fn s1_what_is_never_synced_is_found_lost() {
     let tally = weakened("synchronous=OFF, which must lose", "OFF");
     assert!(tally.losses * 4 > tally.struck, "the checker has no teeth");
 }
