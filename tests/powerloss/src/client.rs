@@ -355,6 +355,7 @@ impl<'s> Client<'s> {
     }
 
     /// Asks again for everything that was acknowledged: each must answer as it did, and say so.
+    #[must_use]
     pub fn ask_again(&self, fm: &FinalMile) -> Vec<String> {
         let sent: Vec<_> =
             self.acknowledged.iter().map(|(call, _)| self.send_again(fm, call)).collect();

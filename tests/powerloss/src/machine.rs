@@ -131,9 +131,10 @@ impl Machine {
         (state.counted, state.harmed)
     }
 
-    /// Takes the fault away.
-    pub fn heal(&self) {
-        self.life.lock().fault = None;
+    /// Begins to count anew, for another fault.
+    pub fn strike(&self, fault: Fault) {
+        let mut state = self.life.lock();
+        (state.fault, state.counted, state.harmed) = (Some(fault), 0, 0);
     }
 
     /// Ends the process, if nothing has before, and gives the disk with all that is still to be

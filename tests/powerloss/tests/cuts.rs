@@ -55,12 +55,12 @@ fn s1_a_cut_at_every_operation_of_a_script_loses_nothing() {
 fn s1_a_cut_at_every_operation_of_the_migrations_leaves_a_file_that_opens() {
     let trial = Trial::new(Script::new(2, 0), SHIPPED);
     let mut tally = Tally::new("a cut at every operation of a new file's first opening");
-    for survival in SURVIVALS {
-        for after in 0.. {
-            let outcome = trial.play(&Disk::default(), cut(after), survival, after);
-            if !tally.add((after, survival), &outcome) {
-                break;
-            }
+    at_every_operation(&mut tally, &trial, &Disk::default(), cut);
+    for after in 0.. {
+        let survival = Survival::Anything;
+        let outcome = trial.play(&Disk::default(), cut(after), survival, after + 1_000);
+        if !tally.add((after, survival), &outcome) {
+            break;
         }
     }
     tally.expect_no_loss();
@@ -69,7 +69,7 @@ fn s1_a_cut_at_every_operation_of_the_migrations_leaves_a_file_that_opens() {
 #[test]
 fn s1_cuts_at_random_operations_of_random_scripts_lose_nothing() {
     let asked = std::env::var("FINALMILE_CUTS").ok().and_then(|text| text.parse().ok());
-    let cuts: u64 = asked.unwrap_or(1_000);
+    let cuts: u64 = asked.unwrap_or(700);
     let mut tally = Tally::new("cuts at random operations of random scripts");
     let mut random = Random::new(7);
     for seed in 0.. {
@@ -94,14 +94,17 @@ fn s1_cuts_at_random_operations_of_random_scripts_lose_nothing() {
 
 #[test]
 fn s1_what_a_killed_process_had_not_synced_is_synced_before_anybody_hears_of_it() {
-    let trial = Trial::new(Script::new(6, 12), SHIPPED);
-    let mut tally = Tally::new("a kill at every operation, and then a cut");
-    at_every_operation(&mut tally, &trial, &trial.format(Disk::default()), |after| Fault {
-        harm: Harm::Kill,
-        on: CHANGES,
-        after,
-        times: 1,
-    });
+    let trial = Trial::new(Script::new(6, 24), SHIPPED);
+    let mut tally = Tally::new("a kill at every sync, and then a cut");
+    let disk = trial.format(Disk::default());
+    for survival in SURVIVALS {
+        for after in 0.. {
+            let fault = Fault { harm: Harm::Kill, on: &[Operation::Sync], after, times: 1 };
+            if !tally.add((after, survival), &trial.play(&disk, fault, survival, after)) {
+                break;
+            }
+        }
+    }
     tally.expect_no_loss();
 }
 
@@ -158,12 +161,12 @@ fn e2_an_error_at_every_sync_loses_nothing_and_does_nothing_by_halves() {
     tally.expect_no_loss();
 }
 
-/// Cuts at every third operation under a weaker setting: how many of them lost something.
+/// Cuts at every fifth operation under a weaker setting: how many of them lost something.
 fn weakened(name: &'static str, synchronous: &'static str) -> Tally {
     let trial = Trial::new(Script::new(1, 24), Setup { synchronous, ..SHIPPED });
     let disk = trial.format(Disk::default());
     let mut tally = Tally::new(name);
-    for after in (1..).step_by(3) {
+    for after in (1..).step_by(5) {
         let outcome = trial.play(&disk, cut(after), survival(after), after);
         if !tally.add(after, &outcome) {
             break;
