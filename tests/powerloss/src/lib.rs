@@ -10,7 +10,13 @@
 //! | `machine.rs`, `files.rs`, `locks.rs` | who has files open, and what goes wrong |
 //! | `vfs.rs` | the same, as SQLite calls it |
 //! | `script.rs`, `client.rs` | calls, and what was answered |
-//! | `books.rs`, `trial.rs` | what must be found afterwards |
+//! | `standings.rs`, `books.rs` | what is found, and what must hold of it |
+//! | `trial.rs`, `tally.rs` | lives with something going wrong, and what they come to |
+//!
+//! The disk's own head says what it models. Beyond it: one process at a time uses a database, though
+//! with a writing and several reading connections; memory maps are not used; the clock of the rules
+//! is [`Simulated`](finalmile::Simulated), while SQLite's own time and chance are the machine's, so
+//! that a seed repeats the calls and the cut but not every byte.
 
 mod books;
 mod client;

@@ -139,14 +139,14 @@ impl Trial {
         })
     }
 
-    /// A life until the power goes; in a third of all trials another, which is cut early, when the
+    /// A life until the power goes; in half of all trials another, which is cut early, while the
     /// first one's loss is being mended; and the next one.
     fn cut(&self, (disk, fault, survival, seed): Life) -> Outcome {
         let mut machine = Machine::start(disk, Some(fault), seed);
         let world = world();
         let mut client = Client::new(&self.script, world.clone());
         let mut outcome = Outcome::default();
-        let again = seed.is_multiple_of(3);
+        let again = seed.is_multiple_of(2);
         loop {
             if let Ok(fm) = self.open(&machine, &world)
                 && !client.go_on(&fm, 1)
@@ -158,7 +158,7 @@ impl Trial {
             outcome.harmed += harmed;
             outcome.lives += 1;
             let second = again && harmed == 1 && outcome.lives == 1;
-            let after = seed / 3 % 60;
+            let after = seed / 2 % 60;
             let fault = Fault { harm: Harm::PowerCut, on: CHANGES, after, times: 1 };
             let disk = machine.stop(survival);
             machine = Machine::start(disk, second.then_some(fault), seed + outcome.lives);

@@ -66,21 +66,20 @@ fn s1_a_cut_at_every_operation_of_the_migrations_leaves_a_file_that_opens() {
     tally.expect_no_loss();
 }
 
-#[test]
-fn s1_cuts_at_random_operations_of_random_scripts_lose_nothing() {
+/// Cuts at random operations of random scripts, with these sizes of the log in turn.
+fn at_random(name: &'static str, checkpoint_pages: [u32; 2]) {
     let asked = std::env::var("FINALMILE_CUTS").ok().and_then(|text| text.parse().ok());
-    let cuts: u64 = asked.unwrap_or(700);
-    let mut tally = Tally::new("cuts at random operations of random scripts");
-    let mut random = Random::new(7);
-    for seed in 0.. {
-        // The engine's own size of the log and what SQLite's own file systems say of the drive, too.
-        let checkpoint_pages = [20, 1_000, 5, 50][usize::try_from(seed % 4).unwrap_or_default()];
-        let trial = Trial::new(Script::new(100 + seed, 20), Setup { checkpoint_pages, ..SHIPPED });
+    let cuts: u64 = asked.unwrap_or(640) / 2;
+    let mut tally = Tally::new(name);
+    let mut random = Random::new(u64::from(checkpoint_pages[0]));
+    for (seed, checkpoint_pages) in (100..).zip(checkpoint_pages.into_iter().cycle()) {
+        let trial = Trial::new(Script::new(seed, 20), Setup { checkpoint_pages, ..SHIPPED });
+        // What SQLite's own file systems say of the drive, too.
         let disk = Disk::default();
         let disk = trial.format(if seed % 3 == 0 { disk.powersafe() } else { disk });
         let whole = trial.play(&disk, cut(u64::MAX), Survival::Nothing, 1);
         tally.add("no cut", &whole);
-        for _ in 0..50 {
+        for _ in 0..40 {
             let (after, number) = (random.below(whole.counted), random.below(u64::MAX / 2));
             let outcome = trial.play(&disk, cut(after), survival(number), number);
             tally.add((seed, after, survival(number), number), &outcome);
@@ -93,8 +92,18 @@ fn s1_cuts_at_random_operations_of_random_scripts_lose_nothing() {
 }
 
 #[test]
+fn s1_cuts_at_random_operations_of_random_scripts_lose_nothing() {
+    at_random("cuts at random operations, checkpoints now and then", [1_000, 50]);
+}
+
+#[test]
+fn s1_cuts_at_random_operations_among_checkpoints_lose_nothing() {
+    at_random("cuts at random operations, checkpoints all the time", [20, 5]);
+}
+
+#[test]
 fn s1_what_a_killed_process_had_not_synced_is_synced_before_anybody_hears_of_it() {
-    let trial = Trial::new(Script::new(6, 24), SHIPPED);
+    let trial = Trial::new(Script::new(6, 16), SHIPPED);
     let mut tally = Tally::new("a kill at every sync, and then a cut");
     let disk = trial.format(Disk::default());
     for survival in SURVIVALS {
@@ -108,20 +117,30 @@ fn s1_what_a_killed_process_had_not_synced_is_synced_before_anybody_hears_of_it(
     tally.expect_no_loss();
 }
 
-#[test]
-fn e1_a_full_disk_at_every_write_loses_nothing_and_does_nothing_by_halves() {
-    let trial = Trial::new(Script::new(3, 16), SHIPPED);
-    let mut tally = Tally::new("a full disk at every write");
-    // On other drives SQLite fills the last sector after a commit, and where there is no room for
-    // that, a commit that was refused comes back when the file is opened next.
-    let disk = trial.format(Disk::default().powersafe());
-    at_every_operation(&mut tally, &trial, &disk, |after| Fault {
+/// The disk is full at every write of a script of so many rounds.
+fn full(name: &'static str, rounds: usize, disk: Disk) {
+    let trial = Trial::new(Script::new(3, rounds), SHIPPED);
+    let mut tally = Tally::new(name);
+    at_every_operation(&mut tally, &trial, &trial.format(disk), |after| Fault {
         harm: Harm::Full,
         on: &[Operation::Write],
         after,
         times: times(after),
     });
     tally.expect_no_loss();
+}
+
+#[test]
+fn e1_a_full_disk_at_every_write_loses_nothing_and_does_nothing_by_halves() {
+    full("a full disk at every write", 10, Disk::default().powersafe());
+}
+
+#[test]
+#[ignore = "E1 does not hold there: no file system that SQLite brings along is one of these"]
+fn e1_a_full_disk_that_wants_whole_sectors_does_nothing_by_halves() {
+    // SQLite fills the last sector after a commit. Where there is no room for that, the commit is
+    // answered `Full`, and comes back if the log is read anew before something overwrote it.
+    full("a full disk that wants whole sectors", 16, Disk::default());
 }
 
 #[test]
@@ -135,7 +154,7 @@ fn e2_an_error_at_every_operation_loses_nothing_and_does_nothing_by_halves() {
         Operation::Remove,
         Operation::Lock,
     ];
-    let trial = Trial::new(Script::new(4, 12), SHIPPED);
+    let trial = Trial::new(Script::new(4, 6), SHIPPED);
     let mut tally = Tally::new("an error at every operation");
     at_every_operation(&mut tally, &trial, &trial.format(Disk::default()), |after| Fault {
         harm: Harm::Error,
