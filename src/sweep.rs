@@ -60,7 +60,8 @@ pub struct SweepReport {
     pub buckets_removed: u64,
     /// Rows of the limiter's log and counters, after 7 days.
     pub log_rows_removed: u64,
-    /// Whether the budget ended before the work.
+    /// Whether work is left: the budget ended before it, or a fault that was logged kept something
+    /// from ending.
     pub more: bool,
 }
 
@@ -240,7 +241,7 @@ fn expire<R: Record, C: Expiry + Clone>(
     is_due: impl Fn(&R) -> bool,
     expiry: impl Fn(R) -> C,
 ) -> Result<(u64, bool), StoreError> {
-    let mut ended = 0;
+    let (mut ended, mut left) = (0, false);
     let mut cursor: Option<Cursor> = None;
     while !deadline.is_over() {
         let scan = Scan { index, ..Scan::of::<R>() };
@@ -248,32 +249,38 @@ fn expire<R: Record, C: Expiry + Clone>(
         let Page { rows, next, .. } = store.scan::<R>(scan).wait()?;
         let chunk: Vec<C> = rows.into_iter().take_while(&is_due).map(&expiry).collect();
         let short = chunk.len() < CHUNK;
-        ended += end_all(store, chunk)?;
+        let (count, all) = end_all(store, chunk)?;
+        ended += count;
+        left |= !all;
         cursor = next;
         if short || cursor.is_none() {
-            return Ok((ended, false));
+            return Ok((ended, left));
         }
     }
     Ok((ended, true))
 }
 
 /// Ends what is due of one chunk. A poisoned one must not keep the rest from ending, now and in
-/// every later run: then each is tried alone, and what fails is logged and left.
-fn end_all<C: Expiry + Clone>(store: &Store, chunk: Vec<C>) -> Result<u64, StoreError> {
+/// every later run: then each is tried alone, and what fails is logged and left. How many ended,
+/// and whether none was left.
+fn end_all<C: Expiry + Clone>(store: &Store, chunk: Vec<C>) -> Result<(u64, bool), StoreError> {
     if chunk.is_empty() {
-        return Ok(0);
+        return Ok((0, true));
     }
     match store.submit(Chunk(chunk.clone())).wait() {
         Err(fault) if !fault.is_retryable() && fault != StoreError::Closed => {}
-        done => return done,
+        done => return done.map(|count| (count, true)),
     }
-    let mut ended = 0;
+    let (mut ended, mut all) = (0, true);
     for one in chunk {
         match store.submit(Chunk(vec![one])).wait() {
             Ok(count) => ended += count,
             Err(StoreError::Closed) => return Err(StoreError::Closed),
-            Err(fault) => Error::from(fault).log("maintain", None),
+            Err(fault) => {
+                Error::from(fault).log("maintain", None);
+                all = false;
+            }
         }
     }
-    Ok(ended)
+    Ok((ended, all))
 }

@@ -83,7 +83,13 @@ const RULES: &[(&str, &str)] = &[
         "a key names what was done under it",
         "SELECT o.scope, o.key, o.outcome FROM fm_once o
          LEFT JOIN fm_reservation r ON lower(hex(r.id)) = replace(o.outcome, '-', '')
-         WHERE r.id IS NULL",
+         LEFT JOIN fm_entry e ON lower(hex(e.transfer)) = replace(substr(o.outcome, 1, 36), '-', '')
+         WHERE r.id IS NULL AND e.transfer IS NULL",
+    ),
+    (
+        "all sides of a transfer sum to zero",
+        "SELECT transfer, sum(credits) FROM ledger_entries GROUP BY transfer
+         HAVING sum(credits) <> 0",
     ),
     (
         "what was reserved has one key",
@@ -113,6 +119,10 @@ pub fn books(fm: &FinalMile, db: &Connection) -> Vec<String> {
             Ok(rows) => found.push(format!("{rule}, but {rows:?}")),
             Err(error) => found.push(format!("{rule}: {error}")),
         }
+    }
+    match fm.ledger().verify(None).wait() {
+        Ok(proof) => found.extend(proof.breaks.iter().map(ToString::to_string)),
+        Err(error) => found.push(format!("the ledger: {error}")),
     }
     for account in ACCOUNTS {
         let Ok(actor) = Actor::new("auditor") else { continue };

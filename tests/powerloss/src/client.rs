@@ -12,7 +12,7 @@ use std::{
 use finalmile::{
     AccountId, Actor, Budget, Credits, Error, FinalMile, IdempotencyKey, ReservationId, Simulated,
     Timestamp, UploadId, World as _,
-    ledger::{Account, Money, Purchase, Receipt, Reservation},
+    ledger::{Account, Money, Purchase, Receipt, Reservation, TakenBack, Transferred},
     storage::{Pending, StoreError},
     upload::{Begun, ContentId, Finalized, MediaType, NewShare, UPLOAD_TTL, Upload},
 };
@@ -56,6 +56,8 @@ enum Answer {
     Bought(Receipt),
     Reserved(ReservationId),
     Ended(Reservation),
+    Given(Transferred),
+    TakenBack(TakenBack),
     Begun(Begun),
     Finalized(Box<Finalized>),
     Failed(Upload),
@@ -67,6 +69,8 @@ enum Sent {
     Bought(Pending<Receipt>),
     Reserved(Pending<ReservationId>),
     Ended(Pending<Reservation>),
+    Given(Pending<Transferred>),
+    TakenBack(Pending<TakenBack>),
     Begun(Pending<Begun>),
     Finalized(Pending<Finalized>),
     Failed(Pending<Upload>),
@@ -79,6 +83,8 @@ impl Sent {
             Self::Bought(pending) => Answer::Bought(pending.wait()?),
             Self::Reserved(pending) => Answer::Reserved(pending.wait()?),
             Self::Ended(pending) => Answer::Ended(pending.wait()?),
+            Self::Given(pending) => Answer::Given(pending.wait()?),
+            Self::TakenBack(pending) => Answer::TakenBack(pending.wait()?),
             Self::Begun(pending) => Answer::Begun(pending.wait()?),
             Self::Finalized(pending) => Answer::Finalized(Box::new(pending.wait()?)),
             Self::Failed(pending) => Answer::Failed(pending.wait()?),
@@ -201,6 +207,7 @@ impl<'s> Client<'s> {
                 provider: "stripe".parse().expect("a provider"),
                 reference: format!("pi_{number}").parse().expect("a reference"),
                 paid: Money::minor(499, "usd").expect("money"),
+                paid_at: None,
                 metadata: BTreeMap::new(),
             })),
             Act::Reserve => {
@@ -208,6 +215,23 @@ impl<'s> Client<'s> {
             }
             Act::Settle(spend) => Sent::Ended(fm.ledger().settle(&who, held(), spend.map(credits))),
             Act::Release => Sent::Ended(fm.ledger().release(&who, held())),
+            Act::Give => {
+                let next = account(ACCOUNTS[(place(call.account) + 1) % ACCOUNTS.len()]);
+                Sent::Given(fm.ledger().transfer(&who, &next, credits(number), &key(number)))
+            }
+            Act::Refund | Act::Chargeback => {
+                // Scripts begin with a purchase of each account in turn.
+                let reference = format!("pi_{}", place(call.account) + 1);
+                let payment = (
+                    "stripe".parse().expect("a provider"),
+                    reference.parse().expect("a reference"),
+                );
+                let (some, key, ledger) = (Some(credits(number)), key(number), fm.ledger());
+                Sent::TakenBack(match call.act {
+                    Act::Refund => ledger.refund(&who, payment, some, &key),
+                    _ => ledger.chargeback(&who, payment, some, &key),
+                })
+            }
             Act::Begin => Sent::Begun(fm.uploads().begin(&who, number * UNIT_BYTES, &key(number))),
             Act::Finalize => Sent::Finalized(fm.uploads().finalize(&who, upload(), share(number))),
             Act::Fail => Sent::Failed(fm.uploads().fail(&who, upload(), "no network")),
@@ -309,7 +333,7 @@ impl<'s> Client<'s> {
             may.insert(Some(state.to_owned()));
         }
         match done {
-            Ok(_) => true,
+            Ok(report) => !report.more,
             Err(error) => {
                 self.fault("maintenance", &error);
                 false
@@ -380,15 +404,18 @@ fn admin(fm: &FinalMile) -> finalmile::Admin {
     fm.admin(Actor::new("ops").expect("a short name"))
 }
 
+/// Where the account stands among all.
+fn place(name: &str) -> usize {
+    ACCOUNTS.iter().position(|known| *known == name).expect("one of them")
+}
+
 fn share(number: u64) -> NewShare {
-    let cid = |kind| ContentId::new(format!("bafkrei{kind}{number}")).expect("letters");
-    NewShare {
-        media_type: MediaType::Image,
-        ipfs_cid: cid("full"),
-        thumbnail_cid: Some(cid("thumb")),
-        preview_cid: None,
-        video_poster_cid: None,
-    }
+    // Two ids that exist; which ones does not matter here.
+    let cid = |text| ContentId::new(text).expect("a content id");
+    let thumb = cid("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku");
+    let thumbnail_cid = (number % 2 == 0).then_some(thumb);
+    let full = cid("bafybeif7ztnhq65lumvvtr4ekcwd2ifwgm3awq4zfr3srh462rwyinlb4y");
+    NewShare { thumbnail_cid, ..NewShare::new(MediaType::Image, full) }
 }
 
 /// Whether the second answer is the first, and says that it changed nothing where it can.
@@ -399,6 +426,8 @@ fn is_replay(first: &Answer, second: &Answer) -> bool {
         }
         (Answer::Reserved(a), Answer::Reserved(b)) => a == b,
         (Answer::Ended(a), Answer::Ended(b)) => a == b,
+        (Answer::Given(a), Answer::Given(b)) => b.replayed && a.transfer == b.transfer,
+        (Answer::TakenBack(a), Answer::TakenBack(b)) => b.replayed && a.transfer == b.transfer,
         (Answer::Begun(a), Answer::Begun(b)) => b.replayed && a.upload_id == b.upload_id,
         (Answer::Finalized(a), Answer::Finalized(b)) => b.replayed && a.share == b.share,
         (Answer::Failed(a), Answer::Failed(b)) => a == b,

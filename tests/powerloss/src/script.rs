@@ -25,6 +25,12 @@ pub enum Act {
     Settle(Option<u64>),
     /// They are freed.
     Release,
+    /// So many credits go to the next account.
+    Give,
+    /// So many of the account's first purchase are given back.
+    Refund,
+    /// So many of it are taken back.
+    Chargeback,
     /// An upload is begun.
     Begin,
     /// It is finalized.
@@ -57,6 +63,10 @@ pub enum Thing {
     Purchase(u64),
     /// A reservation of the host's own.
     Reservation(u64),
+    /// A transfer to the next account.
+    Gift(u64),
+    /// A refund or a chargeback.
+    TakenBack(u64),
     /// An upload.
     Upload(u64),
     /// An account's freeze.
@@ -73,6 +83,8 @@ impl Call {
         match self.act {
             Act::Buy => Thing::Purchase(self.number),
             Act::Reserve | Act::Settle(_) | Act::Release => Thing::Reservation(self.number),
+            Act::Give => Thing::Gift(self.number),
+            Act::Refund | Act::Chargeback => Thing::TakenBack(self.number),
             Act::Begin | Act::Finalize | Act::Fail => Thing::Upload(self.number),
             Act::Freeze | Act::Unfreeze => Thing::Freeze(self.account),
         }
@@ -86,6 +98,9 @@ impl Call {
             Act::Reserve | Act::Begin => "pending".to_owned(),
             Act::Settle(spend) => format!("settled {}", spend.unwrap_or(self.number)),
             Act::Release => "released".to_owned(),
+            Act::Give => "transfer".to_owned(),
+            Act::Refund => "refund".to_owned(),
+            Act::Chargeback => "chargeback".to_owned(),
             Act::Finalize => "complete".to_owned(),
             Act::Fail => "failed".to_owned(),
             Act::Freeze => "frozen".to_owned(),
@@ -169,7 +184,7 @@ impl Writer {
     /// A call that no other call of its step depends on.
     fn call(&mut self) -> Call {
         let account = ACCOUNTS[self.random.index(ACCOUNTS.len())];
-        let kind = self.random.below(6);
+        let kind = self.random.below(9);
         // A thing that ends in this step was made in an earlier one.
         let made = self.pending.iter().filter(|(thing, _)| !self.is_of_last_step(**thing));
         let made: Vec<_> = made.map(|(thing, account)| (*thing, *account)).collect();
@@ -177,6 +192,9 @@ impl Writer {
             0 => Act::Buy,
             1 => Act::Reserve,
             2 => Act::Begin,
+            3 => Act::Give,
+            4 => Act::Refund,
+            5 => Act::Chargeback,
             _ if made.is_empty() => Act::Reserve,
             _ => {
                 let (thing, account) = made[self.random.index(made.len())];
@@ -189,9 +207,13 @@ impl Writer {
 
     /// Whether a thing is so young that its call may still be collected for the same step.
     fn is_of_last_step(&self, thing: Thing) -> bool {
-        let (Thing::Purchase(number) | Thing::Reservation(number) | Thing::Upload(number)) = thing
-        else {
-            return false;
+        let number = match thing {
+            Thing::Purchase(number)
+            | Thing::Reservation(number)
+            | Thing::Gift(number)
+            | Thing::TakenBack(number)
+            | Thing::Upload(number) => number,
+            Thing::Freeze(_) => return false,
         };
         number + 10 > self.number
     }
@@ -203,7 +225,10 @@ impl Writer {
             (Thing::Reservation(number), _) => (Act::Settle(None), number),
             (Thing::Upload(number), 0) => (Act::Fail, number),
             (Thing::Upload(number), _) => (Act::Finalize, number),
-            (Thing::Purchase(_) | Thing::Freeze(_), _) => (Act::Buy, 0),
+            // These end as they begin, and are never pending.
+            (Thing::Purchase(_) | Thing::Gift(_) | Thing::TakenBack(_) | Thing::Freeze(_), _) => {
+                (Act::Buy, 0)
+            }
         };
         Call { account, act, number }
     }
@@ -244,7 +269,9 @@ impl Writer {
             let call = match thing {
                 Thing::Upload(number) => Call { account, act: Act::Finalize, number },
                 Thing::Reservation(number) => Call { account, act: Act::Settle(None), number },
-                Thing::Purchase(_) | Thing::Freeze(_) => return,
+                Thing::Purchase(_) | Thing::Gift(_) | Thing::TakenBack(_) | Thing::Freeze(_) => {
+                    return;
+                }
             };
             self.steps.push(Step::Calls(vec![call]));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use finalmile::{
     Error, FinalMile,
-    ledger::{Account, PurchaseRecord, Reservation, ReservationState},
+    ledger::{Account, Entry, EntryKind, PurchaseRecord, Reservation, ReservationState},
     storage::{PAGE_MAX, Record, Scan},
     upload::Upload,
 };
@@ -45,6 +45,15 @@ impl Standings {
         for purchase in rows::<PurchaseRecord>(fm)? {
             let number = purchase.reference.as_str().trim_start_matches("pi_").parse();
             all.stands(Thing::Purchase(number.unwrap_or_default()), "bought".to_owned());
+        }
+        for entry in rows::<Entry>(fm)?.iter().filter(|entry| entry.amount.get() < 0) {
+            let number = entry.amount.get().unsigned_abs();
+            let thing = match entry.kind {
+                EntryKind::Transfer => Thing::Gift(number),
+                EntryKind::Refund | EntryKind::Chargeback => Thing::TakenBack(number),
+                _ => continue,
+            };
+            all.stands(thing, entry.kind.to_string());
         }
         let uploads = rows::<Upload>(fm)?;
         for upload in &uploads {

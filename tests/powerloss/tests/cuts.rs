@@ -156,11 +156,8 @@ fn e2_an_error_at_every_operation_loses_nothing_and_does_nothing_by_halves() {
     ];
     let trial = Trial::new(Script::new(4, 6), SHIPPED);
     let mut tally = Tally::new("an error at every operation");
-    at_every_operation(&mut tally, &trial, &trial.format(Disk::default()), |after| Fault {
-        harm: Harm::Error,
-        on: ALL,
-        after,
-        times: times(after),
+    at_every_operation(&mut tally, &trial, &trial.format(Disk::default().powersafe()), |after| {
+        Fault { harm: Harm::Error, on: ALL, after, times: times(after) }
     });
     tally.expect_no_loss();
 }
@@ -169,8 +166,12 @@ fn e2_an_error_at_every_operation_loses_nothing_and_does_nothing_by_halves() {
 fn e2_an_error_at_every_sync_loses_nothing_and_does_nothing_by_halves() {
     let trial = Trial::new(Script::new(5, 24), SHIPPED);
     let mut tally = Tally::new("an error at every sync");
+    // As SQLite's own file systems are. Elsewhere SQLite fills the last sector after a commit, and
+    // leaves that to the next sync: if the drive drops it then, the log ends there at the next
+    // recovery, whatever was synced behind it.
+    let disk = trial.format(Disk::default().powersafe());
     for times in [1, 2, u64::MAX] {
-        at_every_operation(&mut tally, &trial, &trial.format(Disk::default()), |after| Fault {
+        at_every_operation(&mut tally, &trial, &disk, |after| Fault {
             harm: Harm::Error,
             on: &[Operation::Sync],
             after,

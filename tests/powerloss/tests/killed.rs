@@ -26,6 +26,7 @@ fn buy(fm: &FinalMile, reference: &str) -> Result<Receipt, Error> {
         provider: "stripe".parse().unwrap(),
         reference: reference.parse().unwrap(),
         paid: Money::minor(499, "usd").unwrap(),
+        paid_at: None,
         metadata: BTreeMap::new(),
     };
     fm.ledger().add_credits(purchase).wait()
