@@ -4,11 +4,12 @@
 //! every act leaves an audit row with the actor's name.
 
 use crate::{
-    AccountId, Actor, AuditEntry, Error, FinalMile, ReservationId, Timestamp, audit,
+    AccountId, Actor, AuditEntry, Error, FinalMile, ReservationId, Timestamp, UploadId, audit,
     ledger::{Account, Reservation, ReservationState},
     limit::{Configure, EndpointFigures, Freeze, Policy, Reset, Subject, TopUser, checked_reason},
     storage::{Pending, Scan},
-    upload::{FreeReservation, Upload},
+    sweep::CHUNK,
+    upload::{FailUpload, FreeReservation, Upload},
 };
 
 /// The capability to act as an admin.
@@ -163,24 +164,27 @@ impl Admin {
             Ok(reason) => reason,
             Err(refusal) => return self.fm.refuse(service, Some(account), refusal).wait(),
         };
-        let mut pending = Vec::new();
+        let fault = || FinalMile::fault(service, Some(account.clone()));
+        let store = self.fm.store();
+        let mut stuck = Vec::new();
         let scan = Scan::of::<Upload>().by("fm_upload_stuck");
-        let read = self.fm.store().for_each(&scan, |upload: Upload| {
-            if upload.account == *account {
-                let (account, id) = (account.clone(), upload.reservation());
-                let (actor, reason) = (self.actor.clone(), reason.clone());
-                pending.push(FreeReservation { account, id, actor, reason });
-            }
+        let read = store.for_each(&scan, |upload: Upload| {
+            stuck.extend((upload.account == *account).then_some(upload.id));
             true
         });
-        read.map_err(FinalMile::fault(service, Some(account.clone())))?;
-        let all: Vec<_> =
-            pending.into_iter().map(|command| self.fm.store().submit(command)).collect();
+        read.map_err(fault())?;
         let mut failed = 0;
-        for one in all {
-            // One that ended by itself meanwhile is not stuck.
-            let done = one.wait().map_err(FinalMile::fault(service, Some(account.clone())))?;
-            failed += u64::from(done.is_ok());
+        for chunk in stuck.chunks(CHUNK) {
+            let fail = |upload: &UploadId| {
+                let (account, upload) = (account.clone(), *upload);
+                let (actor, reason) = (self.actor.clone(), reason.clone());
+                store.submit(FailUpload { account, upload, actor, reason })
+            };
+            let pending: Vec<_> = chunk.iter().map(fail).collect();
+            for one in pending {
+                // One that ended by itself meanwhile is not stuck.
+                failed += u64::from(one.wait().map_err(fault())?.is_ok());
+            }
         }
         Ok(failed)
     }

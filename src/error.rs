@@ -6,8 +6,6 @@
 //! # Invariants
 //!
 //! - **X1** What a client sees never holds an id, a balance or a payload.
-//! - **X2** Every refusal and fault is logged once, in the span of whoever asked. (`run_in` of the
-//!   engines answers the host, which logs as it likes.)
 
 use std::num::NonZeroU64;
 
@@ -316,42 +314,6 @@ impl Error {
             Self::Thumb(error) => error.is_retryable(),
             #[cfg(feature = "ipfs")]
             Self::Ipfs(error) => error.is_retryable(),
-        }
-    }
-
-    /// Writes the one log line of this error (**X2**): `service` is the operation, `user_id` whom it
-    /// was for.
-    pub(crate) fn log(&self, service: &'static str, user_id: Option<&AccountId>) {
-        let user_id = user_id.map(AccountId::as_str);
-        let code = self.code();
-        match self {
-            Self::Refused(Refusal::InsufficientCredits { needed, available, .. }) => {
-                tracing::warn!(
-                    service,
-                    user_id,
-                    code,
-                    required_credits = needed.get(),
-                    available_credits = available.get(),
-                    action = "quota_exceeded",
-                    "{self}"
-                );
-            }
-            Self::Refused(Refusal::RateLimited { endpoint, retry_after_ms, .. }) => tracing::warn!(
-                service,
-                user_id,
-                code,
-                endpoint = endpoint.as_str(),
-                retry_after_ms = retry_after_ms.map(NonZeroU64::get),
-                action = "rate_limited",
-                "{self}"
-            ),
-            Self::Refused(Refusal::AccountFrozen { .. }) => {
-                tracing::warn!(service, user_id, code, action = "account_frozen", "{self}");
-            }
-            Self::Refused(_) => {
-                tracing::warn!(service, user_id, code, action = "refused", "{self}");
-            }
-            _ => tracing::error!(service, user_id, code, action = "fault", "{self}"),
         }
     }
 }

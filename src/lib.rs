@@ -37,6 +37,7 @@ pub mod ipfs;
 mod ipfs;
 pub mod ledger;
 pub mod limit;
+mod log;
 mod once;
 mod schema;
 pub mod storage;

@@ -2,8 +2,9 @@
 //!
 //! A page of keys is read beside the writer; then commands in chunks, which re-check each key and
 //! travel through the same queue as everything else, one chunk a batch, so a live writer never
-//! stalls. Expiry is also enforced when things are read: a sweep that never runs loses space, not
-//! correctness.
+//! stalls. Expiry is also enforced when things are read: what is too old cannot be settled or
+//! finalized, whether or not a sweep has run. A sweep that never runs costs space, and leaves the
+//! credits of lapsed reservations set aside.
 //!
 //! # Invariants
 //!
@@ -14,7 +15,7 @@ use std::{thread, time::Duration};
 
 use crate::{
     Error, FinalMile,
-    ledger::{End, EndReservation, Reservation, ReservationState},
+    ledger::{Reservation, ReservationState},
     limit::{
         Bucket, LimitOptions, LogRow,
         retention::{Kept, Names, Purge, is_over},
@@ -23,8 +24,8 @@ use crate::{
     storage::{Command, Cursor, KeySet, Page, Pending, Record, Rows, Scan, Store, StoreError},
     time::{Deadline, Timestamp},
     upload::{
-        AbandonUpload, MediaShare, PROCESSING_TTL, Process, ProcessingEvent, UPLOAD_TTL, Upload,
-        UploadEvent, UploadStatus,
+        AbandonUpload, Lapse, MediaShare, PROCESSING_TTL, Process, ProcessingEvent, UPLOAD_TTL,
+        Upload, UploadEvent, UploadStatus,
     },
 };
 
@@ -107,7 +108,7 @@ impl Expiry for AbandonUpload {
     }
 }
 
-impl Expiry for EndReservation {
+impl Expiry for Lapse {
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
         let id = (self.account.clone(), self.id);
         let is_pending = |rows: &Rows| {
@@ -177,7 +178,7 @@ fn sweep(
         deadline,
         Some("fm_reservation_due"),
         |held: &Reservation| held.expires_at <= now,
-        |held| EndReservation { account: held.account, id: held.id, end: End::Expire },
+        |held| Lapse { account: held.account, id: held.id },
     );
     let waited = now.before(PROCESSING_TTL);
     let processing = expire(

@@ -60,7 +60,10 @@ fn l3_every_change_moves_the_version() {
     ledger.release(&world.ada, held).wait().unwrap();
     assert!(before < reserved && reserved < version());
     let entries = ledger.entries(&world.ada, None).wait().unwrap().rows;
-    assert_eq!(entries[0].seq, before, "the purchase bears the version that it made");
+    assert_eq!((entries[0].seq, before), (1, 1));
+    let held = ledger.reserve(&world.ada, Credits::new(1), HOUR, &key("s")).wait().unwrap();
+    let (reserved, _) = (version(), ledger.settle(&world.ada, held, None).wait().unwrap());
+    assert_eq!(version(), reserved + 1, "one change, though two sums moved");
 }
 
 #[test]

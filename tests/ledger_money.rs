@@ -124,6 +124,24 @@ fn l10_what_a_chargeback_cannot_take_is_owed_and_the_next_credits_repay_it() {
 }
 
 #[test]
+fn l10_what_was_set_aside_before_a_chargeback_cannot_be_spent_elsewhere_after_it() {
+    let (world, bob) = two();
+    let ledger = world.fm.ledger();
+    let held = ledger.reserve(&world.ada, Credits::new(1_000), HOUR, &key("r")).wait().unwrap();
+    let begin = |name| world.fm.uploads().begin(&world.ada, 1 << 20, &key(name)).wait();
+    ledger.chargeback(&world.ada, payment("pi_0"), None, &key("dp")).wait().unwrap();
+    ledger.release(&world.ada, held).wait().unwrap();
+    assert_eq!((world.balance(), world.available()), (1_000, 0));
+    let give = ledger.transfer(&world.ada, &bob, Credits::new(1), &key("t")).wait();
+    assert_eq!(code(give), "STORAGE_LIMIT_REACHED");
+    assert_eq!(code(begin("u")), "STORAGE_LIMIT_REACHED");
+    let receipt = ledger.add_credits(purchase(&world.ada, 150, "pi_1")).wait().unwrap();
+    assert_eq!((receipt.balance.get(), world.available()), (1_000, 150));
+    begin("u").unwrap();
+    sound(&world);
+}
+
+#[test]
 fn l11_a_transfer_moves_both_sides_once() {
     let (world, bob) = two();
     let ledger = world.fm.ledger();

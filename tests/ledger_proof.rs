@@ -4,6 +4,9 @@
 #![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[cfg(feature = "postgres")]
+#[path = "support/postgres.rs"]
+mod postgres_support;
 #[path = "support/world.rs"]
 mod world;
 
@@ -147,6 +150,16 @@ fn what_lies_beside_the_entries_is_checked_too() {
             "UPDATE fm_reservation SET returned = 0, settled = settled - 1 WHERE settled > 0",
             Break::Settled { account: ada() },
         ),
+        ("UPDATE fm_purchase_ref SET amount_minor = 1", Break::Claims),
+        ("UPDATE fm_account SET moved_at = moved_at + 1000", Break::Head { account: ada() }),
+        (
+            "UPDATE fm_reservation SET state = 'released' WHERE state = 'settled'",
+            Break::Settled { account: ada() },
+        ),
+        (
+            "UPDATE fm_entry SET contra = 'zzz' WHERE account = 'ada' AND seq = 2",
+            Break::Missing { account: ada(), seq: 2 },
+        ),
         (
             "UPDATE fm_reservation SET state = 'released' WHERE state = 'pending'",
             Break::Reserved { account: ada() },
@@ -172,6 +185,12 @@ fn l13_entries_cannot_be_changed_by_accident() {
         let error = db.execute_batch(sql).unwrap_err().to_string();
         assert!(error.contains("entries never change"), "{error}");
     }
+    // Nor by a host's own statement in a transaction with ours.
+    let replaced = fm.transaction(|tx| {
+        let sql = "INSERT OR REPLACE INTO fm_entry SELECT * FROM fm_entry WHERE seq = 1";
+        Ok(tx.sql().execute_batch(sql).unwrap_err().to_string())
+    });
+    assert!(replaced.unwrap().contains("entries never change"));
     assert!(verify(&fm, None).is_sound());
 }
 
@@ -258,6 +277,15 @@ fn exported(fm: &FinalMile) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// Imports an export into a new database: it says the same again.
+fn carried(backend: impl Backend, text: &str, root: [u8; 32]) {
+    let (other, _) = open(backend);
+    other.ledger().import(text.as_bytes()).unwrap();
+    let proof = verify(&other, None);
+    assert!(proof.is_sound() && proof.root == root, "{:?}", proof.breaks);
+    assert_eq!(exported(&other), text);
+}
+
 #[test]
 fn l15_what_was_exported_and_imported_has_the_same_root() {
     let folder = tempfile::tempdir().unwrap();
@@ -269,6 +297,12 @@ fn l15_what_was_exported_and_imported_has_the_same_root() {
     assert!(all.into_iter().all(|one| !one.wait().unwrap().idempotent));
     let root = verify(&fm, None).root;
     let text = exported(&fm);
+    let there = tempfile::tempdir().unwrap();
+    carried(Sqlite::file(there.path().join("app.db")), &text, root);
+    #[cfg(feature = "postgres")]
+    if let Some(cluster) = postgres_support::live_or_skip() {
+        carried(finalmile::engines::Postgres::url(cluster.schema().url()), &text, root);
+    }
     let (other, _) = open(Memory::new());
     other.ledger().import(text.as_bytes()).unwrap();
     let proof = verify(&other, None);
@@ -287,12 +321,48 @@ fn l15_what_was_exported_and_imported_has_the_same_root() {
 }
 
 #[test]
+fn l15_an_account_that_changes_during_its_import_is_refused() {
+    let (fm, clock) = open(Memory::new());
+    fill(&fm, &clock);
+    let many = |i| fm.ledger().add_credits(purchase(&bob(), 1, &format!("pi_many{i}")));
+    let all: Vec<_> = (0..1_200).map(many).collect();
+    assert!(all.into_iter().all(|one| !one.wait().unwrap().idempotent));
+    let text = exported(&fm);
+    let (other, _) = open(Memory::new());
+    // Somebody buys for bob between two of his parts.
+    let half = Half { text: text.as_bytes(), at: text.len() * 3 / 4, fm: other.clone() };
+    let refused = other.ledger().import(std::io::BufReader::with_capacity(512, half));
+    assert_eq!(code(refused), "ACCOUNT_EXISTS");
+    let bobs = other.ledger().account(&bob()).wait().unwrap().unwrap();
+    let entries = other.ledger().entries(&bob(), None).wait().unwrap().rows;
+    assert_eq!((entries[0].amount.get(), entries[0].seq), (77, bobs.entries), "it is still there");
+}
+
+/// A reader of an export beside whom somebody buys, once.
+struct Half<'t> {
+    text: &'t [u8],
+    at: usize,
+    fm: FinalMile,
+}
+
+impl std::io::Read for Half<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.at > 0 && self.text.len() < self.at {
+            self.at = 0;
+            self.fm.ledger().add_credits(purchase(&bob(), 77, "pi_live")).wait().unwrap();
+        }
+        self.text.read(into)
+    }
+}
+
+#[test]
 fn l15_a_broken_export_is_refused_with_its_line() {
     let (fm, clock) = open(Memory::new());
     fill(&fm, &clock);
     let text = exported(&fm);
     let lines: Vec<&str> = text.lines().collect();
-    let third = lines[3];
+    let at = lines.iter().position(|line| line.contains("\"seq\":3")).unwrap();
+    let (third, number) = (lines[at], format!("line {}", at + 1));
     let refused = |lines: Vec<String>| {
         let (other, _) = open(Memory::new());
         let error = other.ledger().import(lines.join("\n").as_bytes()).unwrap_err();
@@ -304,16 +374,17 @@ fn l15_a_broken_export_is_refused_with_its_line() {
         line.clone_into(&mut all[at]);
         refused(all)
     };
-    assert!(with(3, &third.replace("\"amount\":1000", "\"amount\":1001")).contains("line 4"));
-    assert!(with(3, "{").contains("line 4"));
-    assert!(with(3, "[]").contains("line 4"));
-    assert!(with(3, "{\"table\":\"fm_other\"}").contains("line 4"));
-    assert!(with(3, &third.replace("\"seq\":3", "\"seq\":\"3\"")).contains("line 4"));
-    assert!(with(0, third).contains("line 1"));
+    assert!(with(at, &third.replace("\"amount\":1000", "\"amount\":1001")).contains(&number));
+    assert!(with(at, "{").contains(&number));
+    assert!(with(at, "[]").contains(&number));
+    assert!(with(at, "{\"table\":\"fm_other\"}").contains(&number));
+    assert!(with(at, &third.replace("\"seq\":3", "\"seq\":\"3\"")).contains(&number));
+    let account = lines.iter().position(|line| line.contains("fm_account")).unwrap();
+    assert!(with(account, third).contains(&format!("line {}", account + 1)));
     let all = || lines.iter().map(|line| (*line).to_owned());
     assert!(
-        refused(all().enumerate().filter(|(i, _)| *i != 3).map(|(_, l)| l).collect())
-            .contains("line 4")
+        refused(all().enumerate().filter(|(i, _)| *i != at).map(|(_, l)| l).collect())
+            .contains(&number)
     );
     // A chain whose end is missing.
     let last =

@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use finalmile::limit::Policy;
+use finalmile::{
+    Credits, ReservationId,
+    ledger::{Operation, Reserve},
+    limit::Policy,
+};
 use serde_json::Value;
 use world::{World, code, key};
 
@@ -44,11 +48,29 @@ fn x2_every_refusal_is_logged_once_with_its_fields() {
     world.admin().freeze(&world.ada, "why not", None).wait().unwrap();
     assert_eq!(code(begin(1, "frozen")), "ACCOUNT_FROZEN");
     assert_eq!(code(begin(0, "nothing")), "INVALID_REQUEST");
+    world.admin().unfreeze(&world.ada, "enough").wait().unwrap();
+    // In a batch they are told as if they had been asked alone.
+    let asked = || {
+        Operation::Reserve(Reserve {
+            account: world.ada.clone(),
+            id: ReservationId::from_bytes([1; 16]),
+            amount: Credits::new(5_000),
+            ttl: Duration::from_secs(60),
+            key: key("hold"),
+        })
+    };
+    assert!(world.fm.ledger().batch(vec![asked()]).wait().unwrap()[0].is_err());
+    assert_eq!(code(world.fm.ledger().linked(vec![asked()]).wait()), "STORAGE_LIMIT_REACHED");
 
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let logged: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let actions: Vec<_> = logged.iter().map(|line| line["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["quota_exceeded", "rate_limited", "account_frozen", "refused"]);
+    let [batch, linked] = ["quota_exceeded"; 2];
+    let single = ["quota_exceeded", "rate_limited", "account_frozen", "refused"];
+    assert_eq!(actions, [&single[..], &[batch, linked]].concat());
+    for line in &logged[4..] {
+        assert_eq!((&line["user_id"], &line["required_credits"]), (&"ada".into(), &5_000.into()));
+    }
     let quota = &logged[0];
     assert_eq!(quota["service"], "begin-upload");
     assert_eq!(quota["user_id"], "ada");

@@ -18,7 +18,7 @@ use finalmile::{
     AccountId, Actor, CORE, Credits, Error, FinalMile, Refusal, SystemWorld, UploadId,
     engines::{Memory, Sqlite, sqlite::run_in},
     rusqlite::{Connection, OpenFlags, params_from_iter},
-    storage::{Kind, Only, Store, StoreError, conformance::probe},
+    storage::{Kind, Only, Schema, Store, StoreError, conformance::probe},
     upload::BeginUpload,
 };
 use tempfile::TempDir;
@@ -128,6 +128,52 @@ fn s2_a_newer_schema_a_changed_script_and_a_file_that_is_no_database_are_refused
     assert_eq!(std::fs::read_to_string(&text).unwrap(), content);
     let nowhere = open(&folder.path().join("no/such/folder/app.db")).unwrap_err();
     assert!(matches!(nowhere, Error::Store(StoreError::Backend(_))), "{nowhere}");
+}
+
+/// The schema as it was before script `count + 1`.
+fn older(count: usize) -> Schema {
+    Schema { sqlite: &CORE.sqlite[..count], ..CORE }
+}
+
+#[test]
+fn d1_a_database_of_before_the_chain_keeps_what_it_holds() {
+    let (_folder, path) = file();
+    drop(Store::open(Sqlite::file(&path), Arc::new(SystemWorld), &[older(2)]).unwrap());
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch(
+        "INSERT INTO fm_account VALUES ('ada', 0, 0, 4, 5, NULL, 'ops', 'spam', 1);
+         INSERT INTO fm_upload VALUES ('ada', x'00112233445566778899aabbccddee01', 'failed', 9, 1, NULL, 'no', 2, 3);
+         INSERT INTO fm_reservation VALUES
+             ('ada', x'00112233445566778899aabbccddee01', 1, 'released', 0, 9, 2, 3), ('ada', x'00112233445566778899aabbccddee02', 1, 'released', 0, 9, 2, 3);
+         INSERT INTO fm_media_share VALUES
+             (x'00112233445566778899aabbccddeeff', 'ada', x'00112233445566778899aabbccddeeff', 'image',
+              'pending', 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku', NULL, NULL,
+              NULL, 7, NULL);",
+    )
+    .unwrap();
+    let fm = open(&path).unwrap();
+    let text = |sql: &str| db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    let origins =
+        "SELECT group_concat(origin, ' ') FROM (SELECT origin FROM fm_reservation ORDER BY id)";
+    assert_eq!(text(origins), "upload host");
+    assert!(fm.ledger().account(&ada()).wait().unwrap().unwrap().frozen_at.is_some());
+    assert_eq!(fm.uploads().feed(None).wait().unwrap().rows.len(), 1);
+    assert_eq!(fm.uploads().waiting(None).wait().unwrap().rows.len(), 1);
+    fm.ledger().add_credits(purchase(&ada(), 5, "pi_1")).wait().unwrap();
+    assert!(fm.ledger().verify(None).wait().unwrap().is_sound());
+}
+
+#[test]
+fn s2_a_database_with_entries_of_before_the_chain_is_refused_and_left_as_it_was() {
+    let (_folder, path) = file();
+    drop(Store::open(Sqlite::file(&path), Arc::new(SystemWorld), &[older(2)]).unwrap());
+    let db = Connection::open(&path).unwrap();
+    db.execute("INSERT INTO fm_entry VALUES ('ada', 1, x'01', 'purchase', 5, 'storage', 5, 1)", [])
+        .unwrap();
+    let refused = open(&path).unwrap_err();
+    assert_eq!(refused.code(), "INTERNAL_ERROR", "{refused}");
+    let kept: i64 = db.query_row("SELECT sum(amount) FROM fm_entry", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 5);
 }
 
 #[test]

@@ -351,6 +351,23 @@ fn an_operator_fails_what_is_stuck_and_the_books_still_balance() {
 }
 
 #[test]
+fn u5_a_lost_answer_is_repeated_also_after_a_service_made_better_pictures() {
+    let world = World::new();
+    let uploads = world.fm.uploads();
+    let begun = uploads.begin(&world.ada, MIB, &key("a")).wait().unwrap();
+    let rough = || NewShare { processing: Processing::Later, ..share('a') };
+    let finalize = |share| uploads.finalize(&world.ada, begun.upload_id, share).wait();
+    let done = finalize(rough()).unwrap();
+    let fine = Pictures { thumbnail_cid: Some(cid("fine")), ..Pictures::default() };
+    uploads.process(done.share.id, ProcessingEvent::Complete(fine)).wait().unwrap();
+    let again = finalize(rough()).unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.share.thumbnail_cid, Some(cid("fine")));
+    let other = NewShare { thumbnail_cid: Some(cid("fine")), ..share('a') };
+    assert_eq!(code(finalize(other)), "IDEMPOTENCY_CONFLICT", "it asked for something else");
+}
+
+#[test]
 fn two_spellings_of_one_content_id_are_one_share() {
     let world = World::new();
     let begun = world.fm.uploads().begin(&world.ada, MIB, &key("a")).wait().unwrap();

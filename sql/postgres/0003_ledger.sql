@@ -75,6 +75,7 @@ DROP VIEW media_shares;
 ALTER TABLE fm_media_share ADD COLUMN state text COLLATE "C" NOT NULL DEFAULT 'live'
     CHECK (state IN ('draft', 'live', 'deleted'));
 ALTER TABLE fm_media_share ADD COLUMN waiting_since bigint;
+ALTER TABLE fm_media_share ADD COLUMN given bytea;
 UPDATE fm_media_share SET state = 'deleted' WHERE deleted_at IS NOT NULL;
 UPDATE fm_media_share SET waiting_since = created_at
     WHERE deleted_at IS NULL AND processing_status IN ('pending', 'processing');
@@ -102,7 +103,7 @@ WHERE state = 'live';
 DROP VIEW storage_account;
 CREATE VIEW storage_account AS
 SELECT id AS user_id, balance AS credits_balance, reserved AS credits_reserved,
-       balance - reserved AS credits_available, debt AS credits_owed, version,
+       CASE WHEN balance - reserved > debt THEN balance - reserved - debt ELSE 0 END AS credits_available, debt AS credits_owed, version,
        created_at AS created_at_us, fm_iso(created_at) AS created_at
 FROM fm_account;
 

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - **L2** `0 <= reserved <= balance` and `0 <= debt`: what is free is never negative.
+//! - **L2** `0 <= reserved <= balance` and `0 <= debt`: what is free is never negative, and whoever
+//!   owes spends nothing but what was set aside before.
 
 use crate::{
     AccountId, Credits, Refusal, Timestamp, record,
@@ -72,9 +73,16 @@ impl Account {
         }
     }
 
-    /// Balance less reservations (**L2**).
+    /// What may be reserved, given away or refunded: the balance less reservations and less what is
+    /// owed, at least nothing (**L2**). Reservations that are too old count until maintenance frees
+    /// them.
     #[must_use]
     pub fn available(&self) -> Credits {
+        self.unreserved().minus(self.debt).unwrap_or_default().max(Credits::ZERO)
+    }
+
+    /// The balance less reservations.
+    pub(crate) fn unreserved(&self) -> Credits {
         self.balance.minus(self.reserved).unwrap_or_default()
     }
 

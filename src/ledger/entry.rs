@@ -183,7 +183,7 @@ impl Posting {
 pub enum Shortfall {
     /// Take nothing.
     Refuse,
-    /// Take what is free; the account owes the rest.
+    /// Take what is not reserved; the account owes the rest.
     Owe,
 }
 
@@ -206,6 +206,17 @@ pub(crate) fn gain(
     )
 }
 
+/// Spends credits that were set aside, and were freed for this: a debt does not hinder it.
+pub(crate) fn spend(
+    rows: &mut Rows,
+    account: &Account,
+    credits: Credits,
+    posting: &Posting,
+    now: Timestamp,
+) -> Result<Account, Refusal> {
+    post(rows, account, difference(Credits::ZERO, credits), Credits::ZERO, posting, now)
+}
+
 /// Takes free credits from the account.
 pub(crate) fn lose(
     rows: &mut Rows,
@@ -223,7 +234,7 @@ pub(crate) fn lose(
             available,
         });
     }
-    let taken = credits.min(available);
+    let taken = credits.min(account.unreserved());
     post(rows, account, difference(Credits::ZERO, taken), difference(credits, taken), posting, now)
 }
 

@@ -1,15 +1,18 @@
 //! Export and import: the ledger as JSON lines.
 //!
 //! Each line is one row: `{"table":"fm_entry","account":"ada","seq":1,…}`, bytes in hexadecimal.
-//! Lines stand in the order in which they can be read back: each account, then its entries,
-//! purchases and reservations; the idempotency keys at the end. Uploads, limits and checkpoints are
-//! not part of the ledger.
+//! Lines stand in the order in which they can be read back: the idempotency keys, then each account
+//! with its entries, purchases and reservations. Uploads, limits and checkpoints are not part of the
+//! ledger; credits that pending uploads hold come back when those reservations expire.
 //!
 //! # Invariants
 //!
 //! - **L15** What was exported and imported has the same root, and every replay its first answer.
 
-use std::io::{BufRead, Write};
+use std::{
+    collections::VecDeque,
+    io::{BufRead, Write},
+};
 
 use serde_json::{Map, Value as Json};
 
@@ -20,12 +23,13 @@ use crate::{
         entry::Entry,
         hex::{Hex, unhex},
         purchase::{PurchaseRecord, PurchaseRef},
-        reservation::Reservation,
+        reservation::{Reservation, ReservationState},
         stream::Stream,
     },
     once::Once,
     storage::{
-        Columns, Command, Field, KeySet, Kind, Reader, Record, Rows, Store, StoreError, Value,
+        Columns, Command, Field, KeySet, Kind, Pending, Reader, Record, Rows, Store, StoreError,
+        Value,
     },
 };
 
@@ -54,6 +58,13 @@ fn line<R: Record>(row: &R, to: &mut dyn Write) -> Result<(), StoreError> {
 
 /// Writes the whole ledger as it is at one moment.
 pub(super) fn export(reader: &mut dyn Reader, to: &mut dyn Write) -> Result<(), StoreError> {
+    let mut once = Stream::<Once>::new();
+    while let Some(row) = once.next(reader)? {
+        // An upload that is not there cannot be begun again, so its key must not say that it was.
+        if !row.scope.starts_with(crate::upload::BEGIN_SCOPE) {
+            line(&row, to)?;
+        }
+    }
     let (mut accounts, mut entries) = (Stream::<Account>::new(), Stream::<Entry>::new());
     let mut purchases = Stream::<PurchaseRecord>::new();
     let mut reservations = Stream::<Reservation>::new();
@@ -69,10 +80,6 @@ pub(super) fn export(reader: &mut dyn Reader, to: &mut dyn Write) -> Result<(), 
         while let Some(row) = reservations.next_up_to(reader, Some(&bound))? {
             line(&row, to)?;
         }
-    }
-    let mut once = Stream::<Once>::new();
-    while let Some(row) = once.next(reader)? {
-        line(&row, to)?;
     }
     to.flush().map_err(|error| io(&error))
 }
@@ -101,7 +108,7 @@ fn row<R: Record>(object: &Map<String, Json>) -> Option<R> {
 /// before it is written.
 pub(super) fn import(store: &Store, from: &mut dyn BufRead) -> Result<(), Error> {
     let mut part: Option<Part> = None;
-    let mut keys = Vec::new();
+    let (mut keys, mut sent) = (Vec::new(), Sent { store, pending: VecDeque::new() });
     let mut text = String::new();
     for number in 1.. {
         text.clear();
@@ -113,19 +120,17 @@ pub(super) fn import(store: &Store, from: &mut dyn BufRead) -> Result<(), Error>
         let damaged = || broken(number, "it is no row of its table");
         let foreign = || broken(number, "it belongs to another account");
         let table = object.get("table").and_then(Json::as_str).unwrap_or_default();
-        if table == Account::table().name {
-            if let Some(part) = part.take() {
-                part.write(store, true)?;
-            }
-            part = Some(Part::new(row(&object).ok_or_else(damaged)?));
-            continue;
-        } else if table == Once::table().name {
-            if let Some(part) = part.take() {
-                part.write(store, true)?;
-            }
+        if table == Once::table().name {
             keys.push(row::<Once>(&object).ok_or_else(damaged)?);
             if keys.len() == CHUNK {
-                store.submit(Keys(std::mem::take(&mut keys))).wait()??;
+                sent.send(Keys(std::mem::take(&mut keys)))?;
+            }
+            continue;
+        } else if table == Account::table().name {
+            sent.send(Keys(std::mem::take(&mut keys)))?;
+            let next = Part::new(row(&object).ok_or_else(damaged)?);
+            if let Some(last) = part.replace(next) {
+                sent.send(last.end()?)?;
             }
             continue;
         }
@@ -144,63 +149,132 @@ pub(super) fn import(store: &Store, from: &mut dyn BufRead) -> Result<(), Error>
         } else if table == Reservation::table().name {
             let held: Reservation = row(&object).ok_or_else(damaged)?;
             (held.account == *id).then_some(()).ok_or_else(foreign)?;
-            part.reservations.push(held);
+            part.reserve(held);
         } else {
             return Err(broken(number, "its table is not known"));
         }
         if part.len() == CHUNK {
-            let rest = Part { written: true, ..Part::new(part.account.clone()) };
-            let last = part.entries.last().cloned();
-            let last = last.or_else(|| part.last.clone());
-            std::mem::replace(part, Part { last, ..rest }).write(store, false)?;
+            sent.send(part.cut())?;
         }
     }
-    if let Some(part) = part {
-        part.write(store, true)?;
+    if let Some(last) = part {
+        sent.send(last.end()?)?;
     }
-    store.submit(Keys(keys)).wait()??;
-    Ok(())
+    sent.send(Keys(keys))?;
+    sent.all()
+}
+
+/// How many commands of an import are on their way at once: they share their syncs.
+const UNDER_WAY: usize = 256;
+
+/// What was sent and not answered yet.
+struct Sent<'s> {
+    store: &'s Store,
+    pending: VecDeque<Pending<Result<(), Refusal>, StoreError>>,
+}
+
+impl Sent<'_> {
+    fn send(&mut self, command: impl Command<Out = Result<(), Refusal>>) -> Result<(), Error> {
+        self.pending.push_back(self.store.submit(command));
+        if self.pending.len() > UNDER_WAY { self.first() } else { Ok(()) }
+    }
+
+    fn first(&mut self) -> Result<(), Error> {
+        let first = self.pending.pop_front();
+        first.map_or(Ok(()), |pending| Ok(pending.wait()??))
+    }
+
+    fn all(mut self) -> Result<(), Error> {
+        while !self.pending.is_empty() {
+            self.first()?;
+        }
+        Ok(())
+    }
 }
 
 /// Some rows of one account, which end with its row as it was.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     account: Account,
-    /// Whether an earlier part was written.
-    written: bool,
+    /// How many parts went before.
+    number: i64,
     /// The last entry of the parts before.
     last: Option<Entry>,
     entries: Vec<Entry>,
     purchases: Vec<PurchaseRecord>,
     reservations: Vec<Reservation>,
+    /// Reservations that maintenance could end: they wait for the last part.
+    open: Vec<Reservation>,
     is_end: bool,
 }
 
 impl Part {
     fn new(account: Account) -> Self {
-        let (entries, purchases, reservations) = (vec![], vec![], vec![]);
-        let (written, last, is_end) = (false, None, false);
-        Self { account, written, last, entries, purchases, reservations, is_end }
+        let (entries, purchases, reservations, open) = (vec![], vec![], vec![], vec![]);
+        let (number, last, is_end) = (0, None, false);
+        Self { account, number, last, entries, purchases, reservations, open, is_end }
     }
 
     fn len(&self) -> usize {
         self.entries.len() + self.purchases.len() + self.reservations.len()
     }
 
+    fn reserve(&mut self, held: Reservation) {
+        match held.state {
+            ReservationState::Pending => self.open.push(held),
+            _ => self.reservations.push(held),
+        }
+    }
+
     fn continues(&self, entry: &Entry) -> bool {
-        let last = self.entries.last().or(self.last.as_ref());
-        let (seq, link) = last.map_or((0, [0; 32]), |last| (last.seq, last.link));
+        let (seq, link) = self.head();
         entry.seq == seq + 1 && entry.link == entry.link_after(&link)
     }
 
-    fn write(self, store: &Store, is_end: bool) -> Result<(), Error> {
+    /// Number and link of the last entry so far.
+    fn head(&self) -> (i64, [u8; 32]) {
         let last = self.entries.last().or(self.last.as_ref());
-        let head = last.map_or((0, [0; 32]), |last| (last.seq, last.link));
-        if is_end && head != (self.account.entries, self.account.head) {
+        last.map_or((0, [0; 32]), |last| (last.seq, last.link))
+    }
+
+    /// Takes what is there as a part of its own.
+    fn cut(&mut self) -> Self {
+        let last = self.entries.last().or(self.last.as_ref()).cloned();
+        let open = std::mem::take(&mut self.open);
+        let rest = Self { number: self.number + 1, last, open, ..Self::new(self.account.clone()) };
+        std::mem::replace(self, rest)
+    }
+
+    fn end(self) -> Result<Self, Error> {
+        if self.head() != (self.account.entries, self.account.head) {
             let text = format!("the chain of {} does not end at its head", self.account.id);
             return Err(StoreError::Corrupt(text).into());
         }
-        Ok(store.submit(Self { is_end, ..self }).wait()??)
+        Ok(Self { is_end: true, ..self })
+    }
+
+    /// The account as the parts before this one left it. Its version counts them.
+    fn so_far(&self) -> Account {
+        let fresh = Account {
+            version: self.number,
+            created_at: self.account.created_at,
+            moved_at: self.account.created_at,
+            ..Account::new(&self.account.id, self.account.created_at)
+        };
+        shown(fresh, self.last.as_ref())
+    }
+}
+
+/// An account that shows what its entries say, up to this one; nothing is set aside.
+fn shown(account: Account, last: Option<&Entry>) -> Account {
+    let Some(last) = last else { return account };
+    Account {
+        balance: last.balance,
+        debt: last.debt,
+        entries: last.seq,
+        head: last.link,
+        moved_at: last.at,
+        ..account
     }
 }
 
@@ -214,28 +288,17 @@ impl Command for Part {
         }
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
-        let found = rows.get::<Account>(&self.account.id).cloned();
-        if found.is_some() != self.written {
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Self::Out {
+        let so_far = self.so_far();
+        let expected = (self.number > 0).then_some(&so_far);
+        // Whoever changed it meanwhile would be overwritten.
+        if rows.get::<Account>(&self.account.id) != expected {
             return Err(exists(&self.account.id));
         }
-        let so_far = found.unwrap_or_else(|| Account::new(&self.account.id, now));
         rows.attempt(|rows| {
-            let account = match self.entries.last() {
-                _ if self.is_end => self.account.clone(),
-                // Until its end it shows what its entries say, and nothing is set aside.
-                Some(last) => Account {
-                    balance: last.balance,
-                    debt: last.debt,
-                    entries: last.seq,
-                    head: last.link,
-                    moved_at: last.at,
-                    version: so_far.version + 1,
-                    ..so_far
-                },
-                None => Account { version: so_far.version + 1, ..so_far },
-            };
-            rows.put(account);
+            let next = Account { version: so_far.version + 1, ..so_far };
+            let next = shown(next, self.entries.last());
+            rows.put(if self.is_end { self.account.clone() } else { next });
             self.entries.iter().for_each(|entry| rows.add(entry.clone()));
             for purchase in &self.purchases {
                 let claim = purchase.claim();
@@ -247,12 +310,15 @@ impl Command for Part {
                 rows.add(purchase.clone());
             }
             self.reservations.iter().for_each(|held| rows.add(held.clone()));
+            if self.is_end {
+                self.open.iter().for_each(|held| rows.add(held.clone()));
+            }
             Ok(())
         })
     }
 
     fn size_bytes(&self) -> usize {
-        self.len() * 512
+        (self.len() + self.open.len()) * 512
     }
 }
 

@@ -33,8 +33,8 @@ pub(crate) mod verify;
 use std::time::Duration;
 
 use crate::{
-    AccountId, Credits, FinalMile, IdempotencyKey, PaymentReference, Provider, PurchaseId, Refusal,
-    ReservationId, TransferId,
+    AccountId, Credits, Error, FinalMile, IdempotencyKey, PaymentReference, Provider, PurchaseId,
+    Refusal, ReservationId, TransferId,
     storage::{Cursor, Page, Pending, Scan},
 };
 pub use account::Account;
@@ -235,7 +235,11 @@ impl Ledger {
         if let Err(refusal) = checked(&batch) {
             return self.fm.refuse("batch", None, refusal);
         }
-        self.fm.ask("batch", None, Independent(batch))
+        let span = tracing::Span::current();
+        self.fm.ask_then("batch", None, Independent(batch), move |_, answers| {
+            let refused = answers.into_iter().flatten().filter_map(|one| one.as_ref().err());
+            span.in_scope(|| refused.for_each(|one| Error::from(one.clone()).log("batch", None)));
+        })
     }
 
     /// Decides all operations in one transaction, as a whole or not at all (**L12**). Later ones see

@@ -27,8 +27,9 @@ impl Ledger {
     }
 
     /// One hash over the heads of all chains, to be kept where the database is not: a log, a mail,
-    /// another company. Works on a thread of its own; reads all accounts, and writes a row for each
-    /// that moved since the last checkpoint. If two run at once, the later one goes on and the
+    /// another company. Works on a thread of its own; reads all accounts and all marks, and writes a
+    /// mark for each account that moved since the last checkpoint: take one a day rather than one a
+    /// minute. If two run at once, the later one goes on and the
     /// other is [`StoreError::Busy`].
     pub fn checkpoint(&self) -> Pending<Checkpoint> {
         let store = self.fm.store().clone();
@@ -56,7 +57,11 @@ impl Ledger {
     /// that any thread may use it runs on the caller's.
     pub fn verify(&self, against: Option<Checkpoint>) -> Pending<Proof> {
         let fault = FinalMile::fault("verify", None);
-        self.fm.store().snapshot_in(PASS_MAX, fault, move |reader| verify(reader, against.as_ref()))
+        let world = self.fm.store().world();
+        let salt = (u128::from(world.random()) << 64 | u128::from(world.random())).to_be_bytes();
+        self.fm
+            .store()
+            .snapshot_in(PASS_MAX, fault, move |reader| verify(reader, against.as_ref(), salt))
     }
 
     /// Writes the ledger as it is at one moment, as JSON lines: one row each, bytes in hexadecimal,
@@ -68,8 +73,8 @@ impl Ledger {
 
     /// Reads what [`Ledger::export`] wrote into a ledger that has none of its accounts; the root is
     /// then the same (**L15**). Every chain is checked before it is written; run
-    /// [`Ledger::verify`] when it is done. Waits. After an error, start again with an empty
-    /// database.
+    /// [`Ledger::verify`] when it is done. Waits. An account that somebody else changes before its
+    /// last row is in is refused; after an error, start again with an empty database.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - **L4** A payment reference credits once: the same content again gives the first receipt, other
-//!   content (metadata aside) is a conflict that names the field and changes nothing.
+//!   content (metadata and time aside) is a conflict that names the field and changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -121,6 +121,21 @@ pub(crate) struct PurchaseRef {
     credits: Credits,
     amount_minor: i64,
     currency: String,
+}
+
+impl PurchaseRef {
+    /// Of all its columns: a second arrival is compared with each.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        digest(&[
+            self.provider.as_str().as_bytes(),
+            self.reference.as_str().as_bytes(),
+            self.account.as_str().as_bytes(),
+            self.purchase.as_bytes(),
+            &self.credits.get().to_be_bytes(),
+            &self.amount_minor.to_be_bytes(),
+            self.currency.as_bytes(),
+        ])
+    }
 }
 
 record! {

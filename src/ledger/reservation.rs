@@ -16,7 +16,7 @@ use crate::{
     AccountId, Credits, Refusal, ReservationId, Timestamp, TransferId,
     ledger::{
         account::{Account, existing},
-        entry::{EntryKind, Party, Posting, Shortfall, lose},
+        entry::{EntryKind, Party, Posting, spend},
     },
     record,
     storage::{Only, Rows, text_enum},
@@ -160,7 +160,7 @@ pub(crate) fn end(
     let Some(held) = rows.get::<Reservation>(id).cloned() else {
         return Err(Refusal::ReservationUnknown { account: id.0.clone() });
     };
-    let (spend, state) = match end {
+    let (spent, state) = match end {
         End::Settle => (held.amount, ReservationState::Settled),
         End::SettleOnly(amount) => (amount, ReservationState::Settled),
         End::Release => (Credits::ZERO, ReservationState::Released),
@@ -168,7 +168,7 @@ pub(crate) fn end(
     };
     let ended = |state: ReservationState| Refusal::ReservationEnded { state: state.as_str() };
     if held.state != ReservationState::Pending {
-        let same = held.state == state && held.settled == spend;
+        let same = held.state == state && held.settled == spent;
         return if same { Ok(held) } else { Err(ended(held.state)) };
     }
     let too_late = now >= held.expires_at;
@@ -176,7 +176,7 @@ pub(crate) fn end(
         End::Settle | End::SettleOnly(_) if too_late => {
             return Err(ended(ReservationState::Expired));
         }
-        End::SettleOnly(_) if spend <= Credits::ZERO || spend > held.amount => {
+        End::SettleOnly(_) if spent <= Credits::ZERO || spent > held.amount => {
             return Err(Refusal::Invalid { field: "credits", why: "it is not within the amount" });
         }
         End::Expire if !too_late => return Err(ended(held.state)),
@@ -185,17 +185,18 @@ pub(crate) fn end(
     let account = existing(rows, &id.0)?;
     // Somebody may have set the sum to nothing by hand; it never becomes less than that.
     let reserved = account.reserved.minus(held.amount).unwrap_or_default().max(Credits::ZERO);
-    let account = Account { reserved, version: account.version + 1, ..account };
-    rows.put(account.clone());
-    if spend > Credits::ZERO {
+    let account = Account { reserved, ..account };
+    if spent > Credits::ZERO {
         let kind = match held.origin {
             Origin::Host => EntryKind::Settle,
             Origin::Upload => EntryKind::Upload,
         };
         let posting = Posting::new(kind, held.transfer(), Party::Storage);
-        lose(rows, &account, spend, Shortfall::Refuse, &posting, now)?;
+        spend(rows, &account, spent, &posting, now)?;
+    } else {
+        rows.put(Account { version: account.version + 1, ..account });
     }
-    let held = Reservation { state, settled: spend, ended_at: Some(now), ..held };
+    let held = Reservation { state, settled: spent, ended_at: Some(now), ..held };
     rows.put(held.clone());
     Ok(held)
 }

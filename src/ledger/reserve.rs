@@ -82,10 +82,8 @@ impl Command for EndReservation {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         let id = (self.account.clone(), self.id);
-        // An upload that outlives its credits could be finalized for nothing (**L17**). When it is
-        // too late for that, anybody may free them.
-        let is_foreign = rows.get::<Reservation>(&id).is_some_and(|r| r.origin != Origin::Host);
-        if is_foreign && !matches!(self.end, End::Expire) {
+        // An upload that outlives its credits could be finalized for nothing (**L17**).
+        if rows.get::<Reservation>(&id).is_some_and(|held| held.origin != Origin::Host) {
             return Err(Refusal::ReservationUnknown { account: self.account.clone() });
         }
         rows.attempt(|rows| end(rows, &id, self.end, now))

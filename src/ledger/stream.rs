@@ -12,19 +12,30 @@ pub(super) struct Stream<R> {
     page: VecDeque<Vec<Value>>,
     after: Option<Key>,
     done: bool,
+    /// The keys of rows that could not be read; `None`: such a row ends the stream.
+    damaged: Option<Vec<(&'static str, String)>>,
     record: PhantomData<R>,
 }
 
 impl<R: Record> Stream<R> {
+    /// Ends at a row that cannot be read.
     pub(super) fn new() -> Self {
-        Self { page: VecDeque::new(), after: None, done: false, record: PhantomData }
+        let (page, damaged, record) = (VecDeque::new(), None, PhantomData);
+        Self { page, after: None, done: false, damaged, record }
+    }
+
+    /// Leaves out rows that cannot be read, and remembers them.
+    pub(super) fn lenient() -> Self {
+        Self { damaged: Some(Vec::new()), ..Self::new() }
+    }
+
+    /// The tables and keys of rows that were left out.
+    pub(super) fn damaged(self) -> Vec<(&'static str, String)> {
+        self.damaged.unwrap_or_default()
     }
 
     /// The next row, left where it is.
-    pub(super) fn peek(
-        &mut self,
-        reader: &mut dyn Reader,
-    ) -> Result<Option<&Vec<Value>>, StoreError> {
+    fn peek(&mut self, reader: &mut dyn Reader) -> Result<Option<&Vec<Value>>, StoreError> {
         if self.page.is_empty() && !self.done {
             let scan = Scan { after: self.after.take(), ..Scan::of::<R>().limit(PAGE_MAX) };
             let rows = reader.scan(&scan)?;
@@ -37,9 +48,7 @@ impl<R: Record> Stream<R> {
 
     /// The next row.
     pub(super) fn next(&mut self, reader: &mut dyn Reader) -> Result<Option<R>, StoreError> {
-        self.peek(reader)?;
-        let row = self.page.pop_front();
-        row.map(|row| R::decode(&mut Columns::new(R::table().name, row))).transpose()
+        self.next_up_to(reader, None)
     }
 
     /// The next row if its first column is at most `bound`, or without a bound.
@@ -48,8 +57,18 @@ impl<R: Record> Stream<R> {
         reader: &mut dyn Reader,
         bound: Option<&Value>,
     ) -> Result<Option<R>, StoreError> {
-        let within =
-            self.peek(reader)?.is_some_and(|row| bound.is_none_or(|bound| row[0] <= *bound));
-        if within { self.next(reader) } else { Ok(None) }
+        let table = R::table();
+        loop {
+            let next = self.peek(reader)?;
+            if !next.is_some_and(|row| bound.is_none_or(|bound| row[0] <= *bound)) {
+                return Ok(None);
+            }
+            let Some(row) = self.page.pop_front() else { return Ok(None) };
+            let key = row[..table.key_len].to_vec();
+            match (R::decode(&mut Columns::new(table.name, row)), &mut self.damaged) {
+                (Err(_), Some(damaged)) => damaged.push((table.name, format!("{key:?}"))),
+                (done, _) => return done.map(Some),
+            }
+        }
     }
 }

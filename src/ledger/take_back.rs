@@ -1,14 +1,15 @@
 //! Refunds and chargebacks: a purchase that is taken back, in part or whole.
 //!
 //! A refund is the host's own act: it happens only if the credits are still free. A chargeback has
-//! happened already, at the bank: credits that were spent meanwhile become a debt, which everybody
-//! can see and which the next credits repay; no balance ever falls below zero.
+//! happened already, at the bank: credits that were spent or set aside meanwhile become a debt, which
+//! everybody can see, which is not free to spend, and which the next credits repay; no balance ever
+//! falls below zero.
 //!
 //! # Invariants
 //!
 //! - **L9** Never more is taken back than was bought, in however many parts; each part once.
-//! - **L10** What a chargeback cannot take from free credits is owed; credits that come in repay it
-//!   before anything else.
+//! - **L10** What a chargeback cannot take is owed; as much of the balance can then not be reserved or
+//!   given away, and credits that come in repay it before anything else.
 
 use crate::{
     AccountId, Credits, IdempotencyKey, PaymentReference, Provider, PurchaseId, Refusal, Timestamp,

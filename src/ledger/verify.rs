@@ -3,8 +3,10 @@
 //! Accounts, entries, purchases, reservations and marks are read side by side in the order of their
 //! accounts, at one moment, with a page of each in memory. What must agree row by row is compared row
 //! by row; what lies in different orders (the two sides of a transfer, a purchase and its entry) is
-//! compared as sums of amounts, each times the hash of the name that both sides bear, so that
-//! nothing has to be kept.
+//! compared as sums of amounts, each times a hash of the name that both sides bear, so that nothing
+//! has to be kept. The hash is keyed anew for each pass, so nobody can prepare changes that cancel
+//! each other out. Idempotency keys are no part of the proof: whether one is missing, nothing else
+//! can tell.
 //!
 //! # Invariants
 //!
@@ -89,6 +91,13 @@ pub enum Break {
         /// Whose they would be.
         account: AccountId,
     },
+    /// A row cannot be read: a column holds what it cannot hold. What depends on it may be named too.
+    Damaged {
+        /// Where.
+        table: &'static str,
+        /// Its key, as text.
+        key: String,
+    },
     /// What is reserved is not what the pending reservations hold.
     Reserved {
         /// Whose.
@@ -128,6 +137,7 @@ impl fmt::Display for Break {
             Self::Missing { account, seq } => write!(f, "entry {seq} of {account} is missing"),
             Self::Head { account } => write!(f, "the chain of {account} does not end at its head"),
             Self::Orphan { account } => write!(f, "there is no account {account}, but rows of it"),
+            Self::Damaged { table, key } => write!(f, "{table}: row {key} cannot be read"),
             Self::Reserved { account } => write!(f, "{account} has not reserved what it holds"),
             Self::Purchases { account } => write!(f, "purchases and entries of {account} differ"),
             Self::Settled { account } => write!(f, "reservations and entries of {account} differ"),
@@ -144,9 +154,12 @@ impl fmt::Display for Break {
 #[derive(Default)]
 struct Sum(u128);
 
+/// What the hashes of one pass are keyed with.
+type Salt = [u8; 16];
+
 impl Sum {
-    fn add(&mut self, amount: i128, name: &[&[u8]]) {
-        let hash = digest(name);
+    fn add(&mut self, amount: i128, salt: &Salt, name: &[&[u8]]) {
+        let hash = digest(&[&[&salt[..]], name].concat());
         let (half, _) = hash.as_chunks::<16>();
         let product = u128::from_be_bytes(half[0]).wrapping_mul(amount.cast_unsigned());
         self.0 = self.0.wrapping_add(product);
@@ -168,6 +181,7 @@ struct Side {
 }
 
 struct Pass {
+    salt: Salt,
     proof: Proof,
     root: Root,
     /// The root up to the checkpoint.
@@ -192,22 +206,25 @@ impl Pass {
 
     /// One entry's part in all sums.
     fn count(&mut self, entry: &Entry, side: &mut Side) {
-        let gained = entry.gained();
+        let (gained, salt) = (entry.gained(), &self.salt);
         let transfer = entry.transfer.as_bytes();
         let original = entry.original.as_ref().map_or(&[][..], |id| id.as_bytes());
         match entry.kind {
             EntryKind::Purchase => {
                 let detail = entry.detail.unwrap_or_default();
-                side.purchases.add(gained, &[transfer, &detail]);
+                side.purchases.add(gained, salt, &[transfer, &detail]);
             }
-            EntryKind::Refund | EntryKind::Chargeback => side.taken_back.add(gained, &[original]),
-            EntryKind::Upload | EntryKind::Settle => side.settled.add(gained, &[transfer]),
-            EntryKind::Return => side.returned.add(gained, &[original]),
+            EntryKind::Refund | EntryKind::Chargeback => {
+                side.taken_back.add(gained, salt, &[original]);
+            }
+            EntryKind::Upload | EntryKind::Settle => side.settled.add(gained, salt, &[transfer]),
+            EntryKind::Return => side.returned.add(gained, salt, &[original]),
             EntryKind::Transfer => {
                 let contra = entry.contra.to_string();
                 let own = Party::Account(entry.account.clone()).to_string();
                 let (from, to) = if gained < 0 { (own, contra) } else { (contra, own) };
-                self.transfers.add(gained, &[transfer, from.as_bytes(), to.as_bytes()]);
+                let name = [&transfer[..], from.as_bytes(), to.as_bytes()];
+                self.transfers.add(gained, salt, &name);
                 return;
             }
         }
@@ -227,6 +244,7 @@ impl Pass {
         let (mut last, mut link) = (0, [0; 32]);
         let (mut balance, mut debt) = (0, 0);
         let (mut marked, mut whole) = (None, true);
+        let mut at = None;
         while let Some(entry) = entries.next_up_to(reader, Some(&bound))? {
             if entry.account != account.id {
                 self.found(Break::Orphan { account: entry.account });
@@ -242,6 +260,9 @@ impl Pass {
                     seq,
                 });
             }
+            // Halving needs times in order.
+            self.expect(at <= Some(entry.at), || Break::Changed { account: id(), seq });
+            at = Some(entry.at);
             balance += wide(entry.amount);
             debt += wide(entry.owed);
             if whole {
@@ -254,7 +275,8 @@ impl Pass {
                 marked = Some(link);
             }
         }
-        let ends = last == account.entries && link == account.head;
+        let time = at.is_none_or(|at| at == account.moved_at);
+        let ends = last == account.entries && link == account.head && time;
         let sums = (balance, debt) == (wide(account.balance), wide(account.debt));
         self.expect(ends && (sums || !whole), || Break::Head { account: account.id.clone() });
         match marked {
@@ -267,10 +289,21 @@ impl Pass {
 
     fn purchase(&mut self, purchase: &PurchaseRecord, side: &mut Side) {
         let id = purchase.id.as_bytes();
-        side.purchases.add(-wide(purchase.credits), &[id, &purchase.detail()]);
-        side.taken_back.add(wide(purchase.refunded), &[id]);
-        let claim = purchase.claim();
-        self.claims.add(1, &claim_name(&claim));
+        side.purchases.add(-wide(purchase.credits), &self.salt, &[id, &purchase.detail()]);
+        side.taken_back.add(wide(purchase.refunded), &self.salt, &[id]);
+        self.claims.add(1, &self.salt, &[&purchase.claim().digest()]);
+    }
+
+    fn reservation(&mut self, held: &Reservation, side: &mut Side) {
+        let settled = held.state == ReservationState::Settled;
+        let fits = settled == (held.settled > Credits::ZERO);
+        self.expect(fits, || Break::Settled { account: held.account.clone() });
+        let id = held.id.as_bytes();
+        side.settled.add(wide(held.settled), &self.salt, &[id]);
+        side.returned.add(-wide(held.returned), &self.salt, &[id]);
+        if held.state == ReservationState::Pending {
+            side.reserved += wide(held.amount);
+        }
     }
 
     fn settle(&mut self, account: &Account, side: &Side) {
@@ -289,34 +322,18 @@ impl Pass {
     }
 }
 
-fn claim_name(claim: &PurchaseRef) -> [&[u8]; 4] {
-    [
-        claim.provider.as_str().as_bytes(),
-        claim.reference.as_str().as_bytes(),
-        claim.account.as_str().as_bytes(),
-        claim.purchase.as_bytes(),
-    ]
-}
-
-fn reservation(held: &Reservation, side: &mut Side) {
-    let id = held.id.as_bytes();
-    side.settled.add(wide(held.settled), &[id]);
-    side.returned.add(-wide(held.returned), &[id]);
-    if held.state == ReservationState::Pending {
-        side.reserved += wide(held.amount);
-    }
-}
-
 /// Reads the whole ledger and says what is wrong with it.
 pub(crate) fn verify(
     reader: &mut dyn Reader,
     against: Option<&Checkpoint>,
+    salt: Salt,
 ) -> Result<Proof, StoreError> {
-    let (mut accounts, mut entries) = (Stream::<Account>::new(), Stream::<Entry>::new());
-    let mut purchases = Stream::<PurchaseRecord>::new();
-    let mut reservations = Stream::<Reservation>::new();
-    let mut marks = Stream::<Mark>::new();
+    let (mut accounts, mut entries) = (Stream::<Account>::lenient(), Stream::<Entry>::lenient());
+    let mut purchases = Stream::<PurchaseRecord>::lenient();
+    let mut reservations = Stream::<Reservation>::lenient();
+    let mut marks = Stream::<Mark>::lenient();
     let mut pass = Pass {
+        salt,
         proof: Proof {
             root: [0; 32],
             accounts: 0,
@@ -365,7 +382,7 @@ pub(crate) fn verify(
         }
         while let Some(row) = reservations.next_up_to(reader, bound.as_ref())? {
             if is_ours(&row.account) {
-                reservation(&row, &mut side);
+                pass.reservation(&row, &mut side);
             } else {
                 pass.found(Break::Orphan { account: row.account });
             }
@@ -375,9 +392,20 @@ pub(crate) fn verify(
             None => break,
         }
     }
-    let mut claims = Stream::<PurchaseRef>::new();
+    let mut claims = Stream::<PurchaseRef>::lenient();
     while let Some(claim) = claims.next(reader)? {
-        pass.claims.add(-1, &claim_name(&claim));
+        pass.claims.add(-1, &pass.salt, &[&claim.digest()]);
+    }
+    let lists = [
+        accounts.damaged(),
+        entries.damaged(),
+        purchases.damaged(),
+        reservations.damaged(),
+        marks.damaged(),
+        claims.damaged(),
+    ];
+    for (table, key) in lists.into_iter().flatten() {
+        pass.found(Break::Damaged { table, key });
     }
     Ok(pass.finish(against))
 }

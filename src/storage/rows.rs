@@ -346,17 +346,25 @@ impl Rows {
         self.rewind(0);
     }
 
+    /// The table of a row that came or went while its parent's version stood still.
     fn unguarded_child(&self) -> Option<&'static str> {
-        let first = |id: &RowId| self.journal.iter().find(|before| before.id == *id);
-        self.journal.iter().map(|before| &before.id).find_map(|id| {
+        if self.journal.iter().all(|before| before.id.table.parent.is_none()) {
+            return None;
+        }
+        // How each row was before the command, in one pass: a batch may have tens of thousands.
+        let mut firsts: HashMap<&RowId, Option<&Slot>> = HashMap::new();
+        for before in &self.journal {
+            firsts.entry(&before.id).or_insert(before.slot.as_ref());
+        }
+        let there = |slot: &Slot| slot.row.is_some();
+        let version = |slot: &Slot| slot.row.as_ref().map(|row| row.version());
+        let mut children = firsts.iter().filter(|(id, _)| id.table.parent.is_some());
+        children.find_map(|(id, before)| {
             let parent = id.table.parent?();
-            let there = |slot: &Slot| slot.row.is_some();
-            let was_there = first(id)?.slot.as_ref().is_some_and(there);
-            let came_or_went = was_there != self.slots.get(id).is_some_and(there);
+            let came_or_went = before.is_some_and(there) != self.slots.get(id).is_some_and(there);
             let parent = RowId { table: parent, key: id.key[..parent.key_len].to_vec() };
-            let moved = first(&parent).is_some_and(|before| {
-                let version = |slot: &Slot| slot.row.as_ref().map(|row| row.version());
-                self.slots.get(&parent).and_then(version) != before.slot.as_ref().and_then(version)
+            let moved = firsts.get(&parent).is_some_and(|before| {
+                self.slots.get(&parent).and_then(version) != before.and_then(version)
             });
             (came_or_went && !moved).then_some(id.table.name)
         })

@@ -121,6 +121,12 @@ pub trait Record: Clone + Debug + Send + Sync + 'static {
     fn key_parts(&self) -> Key;
     /// All columns, in the description's order.
     fn encode(&self) -> Vec<Value>;
+    /// The number that counts the row's changes, if the description names one.
+    fn changes(&self) -> Option<i64> {
+        let table = Self::table();
+        let position = table.position(table.version?);
+        i64::from_value(self.encode().swap_remove(position))
+    }
     /// The reverse of `encode`.
     ///
     /// # Errors
@@ -142,9 +148,7 @@ impl<R: Record> Row for R {
         self.encode()
     }
     fn version(&self) -> Option<i64> {
-        let table = R::table();
-        let position = table.position(table.version?);
-        i64::from_value(self.encode().swap_remove(position))
+        self.changes()
     }
 }
 
@@ -237,6 +241,9 @@ macro_rules! record {
                     $($crate::storage::Field::to_value(&self.$key),)+
                     $($crate::storage::Field::to_value(&self.$column),)*
                 ]
+            }
+            fn changes(&self) -> Option<i64> {
+                $crate::record!(@last None $(, Some(self.$version))?)
             }
             fn decode(
                 columns: &mut $crate::storage::Columns,

@@ -25,6 +25,9 @@ use crate::{
 /// How long an upload may take, and its credits stay set aside.
 pub const UPLOAD_TTL: Duration = Duration::from_secs(2 * 3_600);
 
+/// Before the account in the scope of its keys.
+pub(crate) const BEGIN_SCOPE: &str = "begin-upload:";
+
 /// What beginning an upload came to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -69,7 +72,7 @@ impl BeginUpload {
     }
 
     fn once(&self) -> (String, IdempotencyKey) {
-        (format!("begin-upload:{}", self.account), self.key.clone())
+        (format!("{BEGIN_SCOPE}{}", self.account), self.key.clone())
     }
 }
 

@@ -41,6 +41,11 @@ impl ContentId {
         Ok(Self { text: text.into(), cid })
     }
 
+    /// Its one binary form.
+    pub(crate) fn canonical(&self) -> Vec<u8> {
+        self.cid.as_bytes().to_vec()
+    }
+
     /// The text, as the client wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {

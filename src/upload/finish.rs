@@ -177,7 +177,10 @@ impl Command for AbandonUpload {
         let upload = upload.after(self.event, now)?;
         let upload = Upload { failure: Some(self.reason.clone()), ..upload };
         let held = (self.account.clone(), reservation(self.upload));
-        match end(rows, &held, End::Release, now) {
+        let found = rows.get::<Reservation>(&held);
+        let lapsed = found.is_some_and(|held| now >= held.expires_at);
+        let expires = self.event == UploadEvent::Expire && lapsed;
+        match end(rows, &held, if expires { End::Expire } else { End::Release }, now) {
             // Its credits were freed before it: the upload still ends.
             Ok(_) | Err(Refusal::ReservationEnded { .. } | Refusal::ReservationUnknown { .. }) => {}
             Err(refusal) => return Err(refusal),

@@ -22,11 +22,12 @@ pub(crate) struct FreeReservation {
     pub(crate) reason: String,
 }
 
-impl FreeReservation {
-    fn subject(&self) -> String {
-        format!("account:{}", self.account)
-    }
+/// Whose chain of the audit tells of it.
+fn subject(account: &AccountId) -> String {
+    format!("account:{account}")
+}
 
+impl FreeReservation {
     fn upload(&self) -> AbandonUpload {
         AbandonUpload {
             account: self.account.clone(),
@@ -42,7 +43,7 @@ impl Command for FreeReservation {
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         self.upload().keys(seen, keys);
-        audit::keys(&self.subject(), keys);
+        audit::keys(&subject(&self.account), keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
@@ -63,8 +64,95 @@ impl Command for FreeReservation {
                 end(rows, &id, End::Release, now)?
             };
             let action = "release-reservation";
-            audit::note(rows, &self.subject(), &self.actor, action, &self.reason, now);
+            audit::note(rows, &subject(&self.account), &self.actor, action, &self.reason, now);
             Ok(held)
         })
+    }
+}
+
+/// Fails a pending upload, whatever became of its reservation.
+#[derive(Clone, Debug)]
+pub(crate) struct FailUpload {
+    pub(crate) account: AccountId,
+    pub(crate) upload: UploadId,
+    pub(crate) actor: Actor,
+    pub(crate) reason: String,
+}
+
+impl FailUpload {
+    fn abandon(&self) -> AbandonUpload {
+        let (account, reason) = (self.account.clone(), self.reason.clone());
+        AbandonUpload { account, upload: self.upload, reason, event: UploadEvent::Fail }
+    }
+}
+
+impl Command for FailUpload {
+    type Out = Result<Upload, Refusal>;
+
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        self.abandon().keys(seen, keys);
+        audit::keys(&subject(&self.account), keys);
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
+        let found = rows.get::<Upload>(&(self.account.clone(), self.upload)).map(|u| u.status);
+        match found {
+            Some(UploadStatus::Pending) => {}
+            Some(other) => {
+                let status = other.as_str();
+                return Err(Refusal::UploadEnded { upload: self.upload, status });
+            }
+            None => return Err(Refusal::UploadUnknown { upload: self.upload }),
+        }
+        rows.attempt(|rows| {
+            let failed = self.abandon().decide(rows, now)?;
+            let (subject, action) = (subject(&self.account), "fail-upload");
+            audit::note(rows, &subject, &self.actor, action, &self.reason, now);
+            Ok(failed)
+        })
+    }
+}
+
+/// Ends a reservation that is too old, and the upload that it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Lapse {
+    pub(crate) account: AccountId,
+    pub(crate) id: ReservationId,
+}
+
+impl Lapse {
+    fn upload(&self) -> AbandonUpload {
+        AbandonUpload {
+            account: self.account.clone(),
+            upload: UploadId::from_bytes(*self.id.as_bytes()),
+            reason: "not finished in time".to_owned(),
+            event: UploadEvent::Expire,
+        }
+    }
+}
+
+impl Command for Lapse {
+    type Out = Result<Reservation, Refusal>;
+
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        self.upload().keys(seen, keys);
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
+        let id = (self.account.clone(), self.id);
+        rows.attempt(|rows| {
+            let held = end(rows, &id, End::Expire, now)?;
+            let upload = (self.account.clone(), self.upload().upload);
+            let found = rows.get::<Upload>(&upload).map(|upload| upload.status);
+            // An imported ledger has none.
+            if held.origin == Origin::Upload && found == Some(UploadStatus::Pending) {
+                self.upload().decide(rows, now)?;
+            }
+            Ok(held)
+        })
+    }
+
+    fn is_background(&self) -> bool {
+        true
     }
 }

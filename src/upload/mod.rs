@@ -22,12 +22,13 @@ use crate::{
     limit::checked_reason,
     storage::{Cursor, Page, Pending, Scan},
 };
+pub(crate) use begin::BEGIN_SCOPE;
 pub use begin::{BeginUpload, Begun, UPLOAD_TTL};
 pub use content_id::ContentId;
 pub use draft::DraftShare;
 pub(crate) use finish::AbandonUpload;
 pub use finish::{FinalizeUpload, Finalized};
-pub(crate) use free::FreeReservation;
+pub(crate) use free::{FailUpload, FreeReservation, Lapse};
 pub(crate) use process::Process;
 pub use process::{PROCESSING_TTL, Pictures, ProcessingEvent, ProcessingStatus, next_status};
 pub use share::{MediaShare, MediaType, NewShare, Processing, ShareState};

@@ -11,7 +11,9 @@
 //!   removed when it fails.
 
 use crate::{
-    AccountId, ShareId, Timestamp, UploadId, record,
+    AccountId, ShareId, Timestamp, UploadId,
+    once::digest,
+    record,
     storage::{Only, text_enum},
     upload::{ContentId, ProcessingStatus},
 };
@@ -68,6 +70,18 @@ pub enum Processing {
 }
 
 impl NewShare {
+    fn digest(&self) -> [u8; 32] {
+        let picture = |cid: &Option<ContentId>| cid.as_ref().map_or(vec![], ContentId::canonical);
+        digest(&[
+            self.media_type.as_str().as_bytes(),
+            &self.ipfs_cid.canonical(),
+            &picture(&self.thumbnail_cid),
+            &picture(&self.preview_cid),
+            &picture(&self.video_poster_cid),
+            if self.processing == Processing::Later { b"later" } else { b"done" },
+        ])
+    }
+
     /// A share of this file, without small pictures.
     #[must_use]
     pub fn new(media_type: MediaType, ipfs_cid: ContentId) -> Self {
@@ -107,6 +121,8 @@ pub struct MediaShare {
     pub state: ShareState,
     /// Since when somebody waits for its small pictures; `None`: nobody does.
     pub waiting_since: Option<Timestamp>,
+    /// SHA-256 of the request that made it, which a repetition is compared with.
+    pub(crate) given: Option<[u8; 32]>,
 }
 
 record! {
@@ -114,7 +130,7 @@ record! {
     key: (id: ShareId),
     columns: (
         account, upload, media_type, processing_status, ipfs_cid, thumbnail_cid, preview_cid,
-        video_poster_cid, created_at, deleted_at, state, waiting_since
+        video_poster_cid, created_at, deleted_at, state, waiting_since, given
     ),
     shard: id,
     indexes: [
@@ -154,6 +170,7 @@ impl MediaShare {
             deleted_at: None,
             state,
             waiting_since,
+            given: Some(share.digest()),
         }
     }
 
@@ -182,18 +199,20 @@ impl MediaShare {
         }
     }
 
-    /// The first field in which it is not what `share` says. Small pictures that a service was to
-    /// make may have come since.
+    /// The first field in which `share` is not the request that made it; its small pictures may have
+    /// changed since.
     pub(crate) fn differs(&self, share: &NewShare) -> Option<&'static str> {
-        let picture = |mine: &Option<ContentId>, theirs: &Option<ContentId>| {
-            mine == theirs || (theirs.is_none() && share.processing == Processing::Later)
-        };
+        if self.given == Some(share.digest()) {
+            return None;
+        }
         let same = [
             ("media_type", self.media_type == share.media_type),
             ("ipfs_cid", self.ipfs_cid == share.ipfs_cid),
-            ("thumbnail_cid", picture(&self.thumbnail_cid, &share.thumbnail_cid)),
-            ("preview_cid", picture(&self.preview_cid, &share.preview_cid)),
-            ("video_poster_cid", picture(&self.video_poster_cid, &share.video_poster_cid)),
+            ("thumbnail_cid", self.thumbnail_cid == share.thumbnail_cid),
+            ("preview_cid", self.preview_cid == share.preview_cid),
+            ("video_poster_cid", self.video_poster_cid == share.video_poster_cid),
+            // Rows of before the digest was kept have none.
+            ("processing", self.given.is_none()),
         ];
         same.iter().find(|(_, same)| !same).map(|(field, _)| *field)
     }

@@ -73,8 +73,9 @@ impl Books {
         held.map(|h| h.amount).sum()
     }
 
+    /// What may be reserved or given away. Whoever owes has that much less.
     fn free(&self, account: usize) -> i64 {
-        self.balance(account) - self.reserved(account)
+        (self.balance(account) - self.reserved(account) - self.debt(account)).max(0)
     }
 
     /// Credits arrive; what is owed is repaid first.
@@ -168,7 +169,7 @@ impl Books {
         if what == "refund" && credits > free {
             return Err(LIMIT);
         }
-        let taken = credits.min(free);
+        let taken = credits.min(self.balance(account) - self.reserved(account));
         self.movements.push(Movement { account, balance: -taken, debt: credits - taken });
         if let Some(bought) = self.bought.get_mut(reference) {
             bought.taken_back += credits;

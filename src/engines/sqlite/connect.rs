@@ -64,6 +64,8 @@ fn common(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Else INSERT OR REPLACE would go round the triggers that keep entries as they are.
+    connection.pragma_update(None, "recursive_triggers", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // Negative: kibibytes. A phone's memory map would count against the app.
     let (cache, map) = if options.mobile { (-500, 0) } else { (-16_000, 256 << 20) };

@@ -77,7 +77,7 @@ pub fn a_long_random_log_leaves_the_rows_of_memory(fixture: &Fixture) {
     }
     books_balance(&found);
     let hour = Duration::from_secs(3_600);
-    let proof = store.snapshot(hour, |reader| verify(reader, None)).wait().unwrap();
+    let proof = store.snapshot(hour, |reader| verify(reader, None, [7; 16])).wait().unwrap();
     assert!(proof.is_sound(), "{:?}", proof.breaks);
     assert!(proof.accounts > 5, "the log bought nothing");
     for kind in EntryKind::ALL {

@@ -19,8 +19,9 @@ use crate::{
     },
     storage::{Command, Store},
     upload::{
-        AbandonUpload, BeginUpload, ContentId, DraftShare, FinalizeUpload, FreeReservation,
-        MediaType, NewShare, Pictures, Process, Processing, ProcessingEvent, UploadEvent,
+        AbandonUpload, BeginUpload, ContentId, DraftShare, FailUpload, FinalizeUpload,
+        FreeReservation, Lapse, MediaType, NewShare, Pictures, Process, Processing,
+        ProcessingEvent, UploadEvent,
     },
 };
 
@@ -238,6 +239,13 @@ impl Script {
             }
         };
         let (actor, reason) = (Actor::new("ops").unwrap(), "it is stuck".to_owned());
+        if self.dice(3) == 0 {
+            return submit(store, Lapse { account, id });
+        }
+        if self.dice(2) == 0 {
+            let upload = UploadId::from_bytes(*id.as_bytes());
+            return submit(store, FailUpload { account, upload, actor, reason });
+        }
         submit(store, FreeReservation { account, id, actor, reason })
     }
 

@@ -1,0 +1,61 @@
+//! The log: one line for every error, with everything that an operator needs.
+//!
+//! # Invariants
+//!
+//! - **X2** Every refusal and fault is logged once, in the span of whoever asked. (`run_in` of the
+//!   engines answers the host, which logs as it likes.)
+
+use std::num::NonZeroU64;
+
+use crate::{AccountId, Error, Refusal};
+
+impl Error {
+    /// Writes the one log line of this error (**X2**): `service` is the operation, `user_id` whom it
+    /// was for.
+    pub(crate) fn log(&self, service: &'static str, user_id: Option<&AccountId>) {
+        let code = self.code();
+        // What a batch met is told as if it had been asked alone.
+        let inner = match self {
+            Self::Refused(Refusal::InBatch { refusal, .. }) => Some(&**refusal),
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        };
+        let short = match inner {
+            Some(Refusal::InsufficientCredits { account, needed, available }) => {
+                Some((account, needed, available))
+            }
+            _ => None,
+        };
+        let user_id = user_id.or(short.map(|(account, ..)| account)).map(AccountId::as_str);
+        if let Some((_, needed, available)) = short {
+            tracing::warn!(
+                service,
+                user_id,
+                code,
+                required_credits = needed.get(),
+                available_credits = available.get(),
+                action = "quota_exceeded",
+                "{self}"
+            );
+            return;
+        }
+        match self {
+            Self::Refused(Refusal::RateLimited { endpoint, retry_after_ms, .. }) => tracing::warn!(
+                service,
+                user_id,
+                code,
+                endpoint = endpoint.as_str(),
+                retry_after_ms = retry_after_ms.map(NonZeroU64::get),
+                action = "rate_limited",
+                "{self}"
+            ),
+            Self::Refused(Refusal::AccountFrozen { .. }) => {
+                tracing::warn!(service, user_id, code, action = "account_frozen", "{self}");
+            }
+            Self::Refused(_) => {
+                tracing::warn!(service, user_id, code, action = "refused", "{self}");
+            }
+            _ => tracing::error!(service, user_id, code, action = "fault", "{self}"),
+        }
+    }
+}
