@@ -60,7 +60,7 @@ impl<R: Record> Stream<R> {
         let table = R::table();
         loop {
             let next = self.peek(reader)?;
-            if !next.is_some_and(|row| bound.is_none_or(|bound| row[0] <= *bound)) {
+            if next.is_none_or(|row| bound.is_some_and(|bound| row[0] > *bound)) {
                 return Ok(None);
             }
             let Some(row) = self.page.pop_front() else { return Ok(None) };

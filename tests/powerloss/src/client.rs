@@ -413,7 +413,7 @@ fn share(number: u64) -> NewShare {
     // Two ids that exist; which ones does not matter here.
     let cid = |text| ContentId::new(text).expect("a content id");
     let thumb = cid("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku");
-    let thumbnail_cid = (number % 2 == 0).then_some(thumb);
+    let thumbnail_cid = number.is_multiple_of(2).then_some(thumb);
     let full = cid("bafybeif7ztnhq65lumvvtr4ekcwd2ifwgm3awq4zfr3srh462rwyinlb4y");
     NewShare { thumbnail_cid, ..NewShare::new(MediaType::Image, full) }
 }
