@@ -4,6 +4,7 @@
 //! cargo bench -p finalmile-compare --bench storage [-- [--quick] [--write] [ROW…]]
 //! cargo bench -p finalmile-compare --bench postgres [-- …]
 //! cargo bench -p finalmile-compare --bench limiter [-- …]
+//! cargo bench -p finalmile-compare --bench ledger [-- …]
 //! ```
 //!
 //! Both sides do the same, in turns (ours, rival, ours, rival): a [`transfer`] on the same tables, or
@@ -17,17 +18,22 @@
 #![allow(clippy::missing_panics_doc, reason = "a bench that meets a failure ends there")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
 
+pub mod accounts;
 pub mod args;
 pub mod bare;
+pub mod budgets;
 pub mod callers;
 pub mod checks;
 pub mod full;
 pub mod group_commit;
 pub mod growth;
 pub mod keys;
+pub mod ledger;
+pub mod replay;
 pub mod report;
 pub mod resident;
 pub mod rivals;
 pub mod rounds;
 pub mod token;
 pub mod transfer;
+pub mod uploads;

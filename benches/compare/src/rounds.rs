@@ -52,6 +52,12 @@ impl Runs {
         self.at(self.sorted.len().saturating_sub(1))
     }
 
+    /// The figure that so many percent of the others do not exceed.
+    #[must_use]
+    pub fn percentile(&self, percent: usize) -> f64 {
+        self.at((self.sorted.len() * percent).div_ceil(100).saturating_sub(1))
+    }
+
     /// Whether the runs agree with each other within 10 %.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
@@ -66,10 +72,10 @@ impl Runs {
 /// Does the operations of that range and says how long it took.
 pub type Side<'s> = &'s mut dyn FnMut(Range<u64>) -> Duration;
 
-/// Runs both sides in turns, and answers operations per second of each.
+/// Runs the sides in turns, and answers operations per second of each.
 ///
 /// Each side first finds out how many operations fill a round; that many it does in every round.
-pub fn in_turns(pace: Pace, sides: [Side<'_>; 2]) -> [Runs; 2] {
+pub fn in_turns<const N: usize>(pace: Pace, sides: [Side<'_>; N]) -> [Runs; N] {
     let mut sides = sides.map(|side| {
         let mut runs = Runs::default();
         let count = fitting(pace.round, side, &mut runs);

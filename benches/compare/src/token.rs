@@ -10,15 +10,14 @@ use finalmile::{AccountId, Actor, Error, FinalMile, engines::Sqlite, limit::Home
 
 use crate::{
     args::Args,
-    callers,
-    growth::opened,
-    keys,
+    callers, keys,
     report::{Bar, Report, Row, Unit},
     rounds::{Pace, Runs, in_turns},
+    uploads::opened,
 };
 
 /// How many uploads begin while commits are counted: few, so that the log does not begin anew.
-const COUNTED: u64 = 32;
+pub(crate) const COUNTED: u64 = 32;
 
 /// The rows of a token inside a command.
 ///
@@ -74,7 +73,7 @@ fn commits(path: &Path, is_limited: bool, takes_first: bool) -> Result<Runs, Err
 ///
 /// Source: SQLite, Database File Format, section 4.1: a frame names the database's size if it ends a
 /// transaction, and bears the salts of the log's head if it is valid.
-fn committed(path: &Path) -> usize {
+pub(crate) fn committed(path: &Path) -> usize {
     let log = fs::read(path.with_extension("db-wal")).unwrap_or_default();
     let Some((head, frames)) = log.split_at_checked(32) else { return 0 };
     let number = |at: usize| head[at..at + 4].iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
@@ -92,7 +91,7 @@ struct Uploads {
 impl Uploads {
     fn open(path: &Path, is_limited: bool) -> Result<Self, Error> {
         let limit = |name: &str| Ok::<_, Error>(keys::policy(name)?.home(Home::Store));
-        let (fm, accounts) = opened(path, limit("begin-upload")?.active(is_limited))?;
+        let (fm, accounts) = opened(path, [limit("begin-upload")?.active(is_limited)])?;
         drop(fm.admin(Actor::new("bench")?).configure(limit("apart")?).wait()?);
         Ok(Self { fm, accounts })
     }

@@ -125,17 +125,23 @@ impl Command for Transfer {
 /// Every account's balance after the first `count` transfers, in any order.
 #[must_use]
 pub fn balances_after(count: u64) -> Vec<i64> {
-    let mut balances = vec![BALANCE; usize::try_from(ACCOUNTS).unwrap_or_default()];
+    gains_after(count, FEE).iter().map(|gain| BALANCE + gain).collect()
+}
+
+/// What every account has gained after the first `count` transfers, each of which burns `fee`.
+#[must_use]
+pub fn gains_after(count: u64, fee: i64) -> Vec<i64> {
+    let mut gains = vec![0; usize::try_from(ACCOUNTS).unwrap_or_default()];
     let mut change = |id: i64, by: i64| {
-        if let Some(balance) = usize::try_from(id).ok().and_then(|id| balances.get_mut(id)) {
-            *balance += by;
+        if let Some(gain) = usize::try_from(id).ok().and_then(|id| gains.get_mut(id)) {
+            *gain += by;
         }
     };
     for transfer in (0..count).map(Transfer::nth) {
-        change(transfer.from, -transfer.amount - FEE);
+        change(transfer.from, -transfer.amount - fee);
         change(transfer.to, transfer.amount);
     }
-    balances
+    gains
 }
 
 /// Compares what a side left with the model.

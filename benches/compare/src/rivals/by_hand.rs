@@ -30,13 +30,23 @@ const SETTINGS: &str = "
 ///
 /// Whatever hinders SQLite.
 pub fn create(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path)?;
+    SCHEMA.sqlite.iter().try_for_each(|script| connection.execute_batch(script))?;
+    Ok(connection)
+}
+
+/// A file, made if it does not exist.
+///
+/// # Errors
+///
+/// Whatever hinders SQLite.
+pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.execute_batch(SETTINGS)?;
-    SCHEMA.sqlite.iter().try_for_each(|script| connection.execute_batch(script))?;
     Ok(connection)
 }
 
