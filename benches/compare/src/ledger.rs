@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// How many transfers share a transaction.
-const BATCH: usize = 1_000;
+const BATCH: u16 = 1_000;
 /// How many callers wait for durability.
 const CALLERS: usize = 20;
 
@@ -81,7 +81,7 @@ impl Books {
     /// Does these transfers in batches, and says how long it took by that clock.
     fn batches(&self, clock: ClockId, ops: Range<u64>) -> Duration {
         let all: Vec<_> = ops.map(|n| Operation::Transfer(self.nth(n))).collect();
-        let batches: Vec<_> = all.chunks(BATCH).map(<[_]>::to_vec).collect();
+        let batches: Vec<_> = all.chunks(BATCH.into()).map(<[_]>::to_vec).collect();
         let ledger = self.fm.ledger();
         let before = reading(clock);
         for batch in batches {
@@ -169,12 +169,13 @@ pub fn batches(args: &Args, report: &mut Report, parent: &str) -> Result<(), Err
     let mut rival_side = |ops: Range<u64>| {
         let all: Vec<_> = ops.map(|n| rivals.prepare(asked(n))).collect();
         let before = reading(ClockId::Monotonic);
-        for batch in all.chunks(BATCH) {
+        for batch in all.chunks(BATCH.into()) {
             raw_ledger::write(&rivals.connection, batch).expect("the rows can be written");
         }
         reading(ClockId::Monotonic) - before
     };
-    let runs = in_turns(args.pace(), [&mut our_side, &mut rival_side]);
+    let pace = Pace { step: BATCH.into(), ..args.pace() };
+    let runs = in_turns(pace, [&mut our_side, &mut rival_side]);
     Pair { ours, rivals, paths }.check(runs.each_ref().map(|runs| runs.ops))?;
     let rival = "the same rows in rusqlite, 1,000 a transaction, every value ready";
     let (figure, rival, bar) = (figure.to_owned(), rival.to_owned(), Bar::AtLeast(0.5));
@@ -251,8 +252,8 @@ pub fn memory(args: &Args, report: &mut Report) -> Result<(), Error> {
     let mut plain_side = |ops| by_hand(&mut plain, ops);
     let mut chained_side = |ops| by_hand(&mut chained, ops);
     // Short ones, because everything stays in memory.
-    let Pace { rounds, round } = args.pace();
-    let pace = Pace { rounds, round: round / 4 };
+    let Pace { rounds, round, .. } = args.pace();
+    let pace = Pace { rounds, round: round / 4, step: BATCH.into() };
     let runs = in_turns(pace, [&mut our_side, &mut plain_side, &mut chained_side]);
     ours.check("ours", runs[0].ops)?;
     for (book, runs) in [&plain, &chained].iter().zip(&runs[1..]) {

@@ -9,13 +9,15 @@ pub struct Pace {
     pub rounds: usize,
     /// About how long one run takes.
     pub round: Duration,
+    /// What a run's number of operations is a multiple of: a batch, where they come in batches.
+    pub step: u64,
 }
 
 impl Pace {
     /// For figures that are kept.
-    pub const FULL: Self = Self { rounds: 7, round: Duration::from_millis(1_500) };
+    pub const FULL: Self = Self { rounds: 7, round: Duration::from_millis(1_500), step: 1 };
     /// For a look.
-    pub const QUICK: Self = Self { rounds: 5, round: Duration::from_millis(200) };
+    pub const QUICK: Self = Self { rounds: 5, round: Duration::from_millis(200), step: 1 };
 }
 
 /// What one side's runs gave, one number a run.
@@ -78,7 +80,7 @@ pub type Side<'s> = &'s mut dyn FnMut(Range<u64>) -> Duration;
 pub fn in_turns<const N: usize>(pace: Pace, sides: [Side<'_>; N]) -> [Runs; N] {
     let mut sides = sides.map(|side| {
         let mut runs = Runs::default();
-        let count = fitting(pace.round, side, &mut runs);
+        let count = fitting(pace, side, &mut runs);
         (side, runs, count)
     });
     for _ in 0..pace.rounds {
@@ -90,14 +92,14 @@ pub fn in_turns<const N: usize>(pace: Pace, sides: [Side<'_>; N]) -> [Runs; N] {
     sides.map(|(_, runs, _)| runs)
 }
 
-/// How many operations fill `round`: doubled until they take a quarter of it.
-fn fitting(round: Duration, side: Side<'_>, runs: &mut Runs) -> u64 {
-    let mut count = 64;
+/// How many operations fill a round: doubled until they take a quarter of it.
+fn fitting(Pace { round, step, .. }: Pace, side: Side<'_>, runs: &mut Runs) -> u64 {
+    let mut count = 64_u64.next_multiple_of(step);
     loop {
         let took = next(side, runs, count);
         if took * 4 >= round {
             let fit = u128::from(count) * round.as_nanos() / took.as_nanos().max(1);
-            return u64::try_from(fit).unwrap_or(u64::MAX).max(1);
+            return u64::try_from(fit).unwrap_or(u64::MAX).max(1).next_multiple_of(step);
         }
         count *= 2;
     }

@@ -45,8 +45,9 @@ pub fn inside(args: &Args, report: &mut Report, parent: &str) -> Result<(), Erro
         let ours = Uploads::open(&file("ours.db"), true)?;
         let rivals = Uploads::open(&file("rivals.db"), false)?;
         // Many short rounds, so that both sides meet the same moods of the disk.
-        let Pace { rounds, round } = args.pace();
-        let pace = Pace { rounds: rounds * 4, round: (round / 8).max(Duration::from_millis(50)) };
+        let Pace { rounds, round, step } = args.pace();
+        let round = (round / 8).max(Duration::from_millis(50));
+        let pace = Pace { rounds: rounds * 4, round, step };
         let mut our_side = |ops| ours.begin(64, ops, false);
         let mut rival_side = |ops| rivals.begin(64, ops, false);
         let runs = in_turns(pace, [&mut our_side, &mut rival_side]);
