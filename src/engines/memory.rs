@@ -131,16 +131,23 @@ impl Content {
             Write::Insert(row) | Write::Update(row) => row[..table.key_len].to_vec(),
             Write::Delete(key) => key.clone(),
         };
-        if let Some(old) = self.rows.remove(&key) {
-            for (index, at) in positions(table, &old) {
-                self.orders.entry(index).or_default().remove(&at);
-            }
+        let new = match write {
+            Write::Insert(row) | Write::Update(row) => Some(row),
+            Write::Delete(_) => None,
+        };
+        let places = |row: &Vec<Value>| positions(table, row);
+        let enters = new.as_ref().map(places).unwrap_or_default();
+        let enters: Vec<_> =
+            enters.into_iter().map(|(index, at)| (index, at, key.clone())).collect();
+        let old = match new {
+            Some(row) => self.rows.insert(key, row),
+            None => self.rows.remove(&key),
+        };
+        for (index, at) in old.as_ref().map(places).unwrap_or_default() {
+            self.orders.entry(index).or_default().remove(&at);
         }
-        if let Write::Insert(row) | Write::Update(row) = write {
-            for (index, at) in positions(table, &row) {
-                self.orders.entry(index).or_default().insert(at, key.clone());
-            }
-            self.rows.insert(key, row);
+        for (index, at, key) in enters {
+            self.orders.entry(index).or_default().insert(at, key);
         }
     }
 

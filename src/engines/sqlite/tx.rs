@@ -155,8 +155,12 @@ pub(super) fn query(
     let mut found = Vec::new();
     let mut rows = statement.query(rusqlite::params_from_iter(values.iter().map(Parameter)))?;
     while let Some(row) = rows.next()? {
-        let cells = 0..table.columns.len();
-        found.push(cells.map(|i| row.get_ref(i).map(value)).collect::<Result<_, _>>()?);
+        // Collecting results would not know how many there are.
+        let mut cells = Vec::with_capacity(table.columns.len());
+        for i in 0..table.columns.len() {
+            cells.push(value(row.get_ref(i)?));
+        }
+        found.push(cells);
     }
     Ok(found)
 }
