@@ -29,6 +29,10 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
 
+    /// A body is no event of those who may send some. Nothing was stored.
+    #[error(transparent)]
+    Webhook(#[from] crate::webhook::WebhookError),
+
     /// The picture could not be made small. Nothing was written.
     #[cfg(feature = "thumb")]
     #[error(transparent)]
@@ -262,6 +266,7 @@ impl Error {
     pub fn http_status(&self) -> u16 {
         match self {
             Self::Refused(refusal) => refusal.face().1,
+            Self::Webhook(error) => error.face().1,
             Self::Store(StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Closed) => 503,
             Self::Store(_) => 500,
             #[cfg(feature = "thumb")]
@@ -291,6 +296,10 @@ impl Error {
                 let (code, _, error) = refusal.face();
                 (code, error)
             }
+            Self::Webhook(error) => {
+                let (code, _, error) = error.face();
+                (code, error)
+            }
             Self::Store(StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Closed) => {
                 ("BUSY", "Try again later")
             }
@@ -308,7 +317,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Refused(Refusal::RateLimited { retry_after_ms, .. }) => retry_after_ms.is_some(),
-            Self::Refused(_) => false,
+            Self::Refused(_) | Self::Webhook(_) => false,
             Self::Store(error) => error.is_retryable(),
             #[cfg(feature = "thumb")]
             Self::Thumb(error) => error.is_retryable(),

@@ -10,6 +10,7 @@
 //! | credit a purchase, set credits aside | [`ledger`] |
 //! | limit an endpoint, freeze an account | [`limit`], [`Admin`] |
 //! | begin and finalize an upload, show a feed | [`upload`] |
+//! | check a webhook's signature | [`webhook`] |
 //! | make a thumbnail | `thumb` |
 //! | name a file by its content, keep it | `ipfs` |
 //! | commit your rows with ours | `FinalMile::transaction`, `run_in` of the engines |
@@ -20,7 +21,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Webhooks, soft delete, limits shared over Redis, a scaled JPEG decoder, video posters,
+//! The inbox behind verified webhooks, soft delete, limits shared over Redis, a scaled JPEG decoder, video posters,
 //! fetching from gateways, and the phone's native module.
 
 mod admin;
@@ -46,6 +47,7 @@ mod sweep;
 pub mod thumb;
 mod time;
 pub mod upload;
+pub mod webhook;
 
 pub use admin::Admin;
 pub use audit::AuditEntry;

@@ -210,3 +210,17 @@ fn purchases_come_newest_first_in_pages_of_twenty() {
     assert_eq!((second.rows.len(), second.rows[5].credits.get()), (6, 1_000));
     assert_eq!(second.next, None);
 }
+
+#[test]
+fn l5_nothing_less_or_more_than_was_set_aside_is_settled() {
+    let world = World::new();
+    let ledger = world.fm.ledger();
+    let held = ledger.reserve(&world.ada, Credits::new(100), HOUR, &key("r")).wait().unwrap();
+    for bad in [0, -1, 101, i64::MAX, i64::MIN] {
+        let settled = ledger.settle(&world.ada, held, Some(Credits::new(bad))).wait();
+        assert_eq!(code(settled), "INVALID_REQUEST", "{bad}");
+    }
+    assert_eq!((world.balance(), world.available()), (1_000, 900));
+    ledger.release(&world.ada, held).wait().unwrap();
+    assert_eq!(code(ledger.settle(&world.ada, held, None).wait()), "RESERVATION_NOT_PENDING");
+}
