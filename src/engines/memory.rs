@@ -13,8 +13,8 @@ use std::{
 
 use crate::{
     storage::{
-        Backend, Capabilities, Engine, EngineTx, Index, Key, KeySet, Reader, Readers, Rows, Scan,
-        Schema, StoreError, Table, Value, Verdict, ViewRows, Work, Write,
+        Backend, Capabilities, Change, Engine, EngineTx, Index, Key, KeySet, Reader, Readers, Row,
+        RowId, Rows, Scan, Schema, StoreError, Table, Value, Verdict, ViewRows, Work,
     },
     time::Deadline,
 };
@@ -29,7 +29,8 @@ type Tables = BTreeMap<&'static str, Arc<Content>>;
 
 #[derive(Clone, Debug, Default)]
 struct Content {
-    rows: BTreeMap<Key, Vec<Value>>,
+    /// As the records that commands work with: they are encoded only for indexes and readers.
+    rows: BTreeMap<Key, Arc<dyn Row>>,
     /// For each index, from the order's values to the key.
     orders: BTreeMap<&'static str, BTreeMap<Key, Key>>,
 }
@@ -75,8 +76,8 @@ impl Engine for Memory {
         let writes = std::mem::take(&mut tx.writes);
         if verdict == Verdict::Commit {
             let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-            for (table, write) in writes {
-                Arc::make_mut(tables.entry(table.name).or_default()).apply(table, write);
+            for (id, row) in writes {
+                Arc::make_mut(tables.entry(id.table.name).or_default()).apply(id, row);
             }
         }
         Ok(())
@@ -89,7 +90,8 @@ impl Engine for Memory {
 
 struct Open<'m> {
     memory: &'m Memory,
-    writes: Vec<(&'static Table, Write)>,
+    /// The rows to be; `None`: it goes.
+    writes: Vec<(RowId, Option<Arc<dyn Row>>)>,
 }
 
 impl EngineTx for Open<'_> {
@@ -98,52 +100,48 @@ impl EngineTx for Open<'_> {
         for (id, _) in keys.rows() {
             let content = tables.get(id.table.name).ok_or_else(|| unknown(id.table))?;
             if let Some(row) = content.rows.get(&id.key) {
-                rows.found(id.table, row.clone())?;
+                rows.found_record(id, row.clone());
             }
         }
         for (range, limit) in keys.ranges() {
             let content = tables.get(range.table.name).ok_or_else(|| unknown(range.table))?;
             let under = content.rows.range(range.key.clone()..);
             let under = under.take_while(|(key, _)| key.starts_with(&range.key));
-            rows.found_range(range, limit, under.take(limit).map(|(_, r)| r.clone()).collect())?;
+            let under = under.take(limit).map(|(_, row)| row.encode_row());
+            rows.found_range(range, limit, under.collect())?;
         }
         Ok(())
     }
 
     fn apply(&mut self, rows: &Rows) -> Result<(), StoreError> {
         let tables = self.memory.tables.read().unwrap_or_else(PoisonError::into_inner);
-        for (table, write) in rows.writes() {
-            let content = tables.get(table.name).ok_or_else(|| unknown(table))?;
-            if let Write::Insert(row) = &write
-                && content.rows.contains_key(&row[..table.key_len])
-            {
-                return Err(StoreError::Conflict(format!("{}: the row exists", table.name)));
-            }
-            self.writes.push((table, write));
+        for (id, change) in rows.changes() {
+            let content = tables.get(id.table.name).ok_or_else(|| unknown(id.table))?;
+            let row = match change {
+                Change::Insert(_) if content.rows.contains_key(&id.key) => {
+                    let text = format!("{}: the row exists", id.table.name);
+                    return Err(StoreError::Conflict(text));
+                }
+                Change::Insert(row) | Change::Update(row) => Some(row.clone()),
+                Change::Delete => None,
+            };
+            self.writes.push((id.clone(), row));
         }
         Ok(())
     }
 }
 
 impl Content {
-    fn apply(&mut self, table: &'static Table, write: Write) {
-        let key = match &write {
-            Write::Insert(row) | Write::Update(row) => row[..table.key_len].to_vec(),
-            Write::Delete(key) => key.clone(),
-        };
-        let new = match write {
-            Write::Insert(row) | Write::Update(row) => Some(row),
-            Write::Delete(_) => None,
-        };
-        let places = |row: &Vec<Value>| positions(table, row);
-        let enters = new.as_ref().map(places).unwrap_or_default();
+    fn apply(&mut self, id: RowId, new: Option<Arc<dyn Row>>) {
+        let RowId { table, key } = id;
+        let enters = new.as_ref().map(|row| positions(table, row)).unwrap_or_default();
         let enters: Vec<_> =
             enters.into_iter().map(|(index, at)| (index, at, key.clone())).collect();
         let old = match new {
             Some(row) => self.rows.insert(key, row),
             None => self.rows.remove(&key),
         };
-        for (index, at) in old.as_ref().map(places).unwrap_or_default() {
+        for (index, at) in old.map(|row| positions(table, &row)).unwrap_or_default() {
             self.orders.entry(index).or_default().remove(&at);
         }
         for (index, at, key) in enters {
@@ -157,9 +155,9 @@ impl Content {
         Ok(match scan.index {
             Some(index) => {
                 let keys = page(self.orders.get(index).unwrap_or(&empty), scan);
-                keys.into_iter().filter_map(|key| self.rows.get(key).cloned()).collect()
+                keys.into_iter().filter_map(|key| Some(self.rows.get(key)?.encode_row())).collect()
             }
-            None => page(&self.rows, scan).into_iter().cloned().collect(),
+            None => page(&self.rows, scan).into_iter().map(|row| row.encode_row()).collect(),
         })
     }
 }
@@ -196,7 +194,11 @@ fn beyond(prefix: &Key) -> Option<Key> {
 }
 
 /// Where a row stands in each index that holds it.
-fn positions(table: &'static Table, row: &[Value]) -> Vec<(&'static str, Key)> {
+fn positions(table: &'static Table, row: &Arc<dyn Row>) -> Vec<(&'static str, Key)> {
+    if table.indexes.is_empty() {
+        return Vec::new();
+    }
+    let row = &row.encode_row()[..];
     let admitted = |index: &&Index| index.only.is_none_or(|only| table.admits(only, row));
     let at = |index: &Index| table.order(Some(index)).iter().map(|i| row[*i].clone()).collect();
     table.indexes.iter().filter(admitted).map(|index| (index.name, at(index))).collect()
@@ -214,7 +216,7 @@ impl Reader for Live {
     fn get(&mut self, table: &'static Table, key: &Key) -> Result<Option<Vec<Value>>, StoreError> {
         let tables = self.0.tables.read().unwrap_or_else(PoisonError::into_inner);
         let content = tables.get(table.name).ok_or_else(|| unknown(table))?;
-        Ok(content.rows.get(key).cloned())
+        Ok(content.rows.get(key).map(|row| row.encode_row()))
     }
 
     fn scan(&mut self, scan: &Scan) -> Result<Vec<Vec<Value>>, StoreError> {
@@ -252,7 +254,7 @@ impl Still {
 
 impl Reader for Still {
     fn get(&mut self, table: &'static Table, key: &Key) -> Result<Option<Vec<Value>>, StoreError> {
-        Ok(self.content(table)?.rows.get(key).cloned())
+        Ok(self.content(table)?.rows.get(key).map(|row| row.encode_row()))
     }
 
     fn scan(&mut self, scan: &Scan) -> Result<Vec<Vec<Value>>, StoreError> {

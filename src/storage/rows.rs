@@ -65,6 +65,18 @@ pub enum Write {
     Delete(Key),
 }
 
+/// One change for an engine that keeps records as they are.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "an engine must handle each of the three")]
+pub enum Change<'r> {
+    /// The row was absent: a duplicate is a `Conflict`.
+    Insert(&'r Arc<dyn Row>),
+    /// The row was there.
+    Update(&'r Arc<dyn Row>),
+    /// The row was there, and goes.
+    Delete,
+}
+
 /// Unwinds out of a command that cannot be decided from what was read in this batch, though it can
 /// in the next. It never reaches a caller.
 pub(crate) struct DecideAgain;
@@ -251,18 +263,36 @@ impl Rows {
         Ok(())
     }
 
-    /// The changes to apply, ordered by table name and key.
+    /// Takes a row that an engine keeps as the record itself. One that was already taken is kept as
+    /// it is.
+    pub fn found_record(&mut self, id: &RowId, row: Arc<dyn Row>) {
+        if !self.slots.contains_key(id) {
+            let slot = Slot { row: Some(row), stored: true, held: false, written: false };
+            self.insert(id.clone(), slot);
+        }
+    }
+
+    /// The changes to apply, ordered by table name and key, in the columns' values.
     pub fn writes(&self) -> impl Iterator<Item = (&'static Table, Write)> {
+        self.changes().map(|(id, change)| {
+            let write = match change {
+                Change::Insert(row) => Write::Insert(row.encode_row()),
+                Change::Update(row) => Write::Update(row.encode_row()),
+                Change::Delete => Write::Delete(id.key.clone()),
+            };
+            (id.table, write)
+        })
+    }
+
+    /// The changes to apply, ordered by table name and key, as records.
+    pub fn changes(&self) -> impl Iterator<Item = (&RowId, Change<'_>)> {
         let mut written: Vec<_> = self.slots.iter().filter(|(_, slot)| slot.written).collect();
         written.sort_unstable_by_key(|(id, _)| *id);
-        written.into_iter().filter_map(|(id, slot)| {
-            let write = match (&slot.row, slot.stored) {
-                (Some(row), true) => Write::Update(row.encode_row()),
-                (Some(row), false) => Write::Insert(row.encode_row()),
-                (None, true) => Write::Delete(id.key.clone()),
-                (None, false) => return None,
-            };
-            Some((id.table, write))
+        written.into_iter().filter_map(|(id, slot)| match (&slot.row, slot.stored) {
+            (Some(row), true) => Some((id, Change::Update(row))),
+            (Some(row), false) => Some((id, Change::Insert(row))),
+            (None, true) => Some((id, Change::Delete)),
+            (None, false) => None,
         })
     }
 }

@@ -94,10 +94,10 @@ mod tests {
             (long, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
             (longer, "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"),
         ] {
-            assert!(matches(&[key.clone()], &[data], &[hex(mac)]));
+            assert!(matches(std::slice::from_ref(&key), &[data], &[hex(mac)]));
             let mut other = hex(mac);
             other[31] ^= 1;
-            assert!(!matches(&[key.clone()], &[data], &[other]));
+            assert!(!matches(std::slice::from_ref(&key), &[data], &[other]));
         }
     }
 
