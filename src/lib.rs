@@ -21,8 +21,8 @@
 //!
 //! # What it does not do yet
 //!
-//! The inbox behind verified webhooks, soft delete, limits shared over Redis, a scaled JPEG decoder, video posters,
-//! fetching from gateways, and the phone's native module.
+//! The inbox behind verified webhooks, soft delete, limits shared over Redis, a scaled JPEG decoder,
+//! video posters, fetching from gateways, and the phone's native module.
 
 mod admin;
 mod audit;
