@@ -9,7 +9,7 @@
 //! - **A2** A chain verifies from its first row to its head.
 
 use crate::{
-    Actor, Timestamp,
+    AccountId, Actor, Timestamp,
     once::digest,
     record,
     storage::{KeySet, Rows, Scan, Store, StoreError},
@@ -59,6 +59,11 @@ record! {
     parent: AuditHead,
     shard: subject,
     indexes: [],
+}
+
+/// The chain that tells of an account.
+pub(crate) fn of_account(account: &AccountId) -> String {
+    format!("account:{account}")
 }
 
 /// Asks for what [`note`] writes.

@@ -9,7 +9,10 @@
 
 use std::fmt;
 
-use crate::storage::{Field, Kind, Value};
+use crate::{
+    Refusal,
+    storage::{Field, Kind, Value},
+};
 
 /// An amount of credits.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -39,6 +42,12 @@ impl Credits {
         let credits = (u128::from(size_bytes) * 100).div_ceil(1 << 20);
         // u64::MAX bytes cost about 1.8e15 credits.
         Self(i64::try_from(credits).unwrap_or(i64::MAX))
+    }
+
+    /// Refuses an amount of nothing or less.
+    pub(crate) fn positive(self) -> Result<(), Refusal> {
+        let why = "it is not positive";
+        if self > Self::ZERO { Ok(()) } else { Err(Refusal::Invalid { field: "credits", why }) }
     }
 
     /// The number.

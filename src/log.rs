@@ -15,20 +15,18 @@ impl Error {
     pub(crate) fn log(&self, service: &'static str, user_id: Option<&AccountId>) {
         let code = self.code();
         // What a batch met is told as if it had been asked alone.
-        let inner = match self {
+        let refusal = match self {
             Self::Refused(Refusal::InBatch { refusal, .. }) => Some(&**refusal),
             Self::Refused(refusal) => Some(refusal),
             _ => None,
         };
-        let short = match inner {
-            Some(Refusal::InsufficientCredits { account, needed, available }) => {
-                Some((account, needed, available))
-            }
+        let user_id = user_id.or(match refusal {
+            Some(Refusal::InsufficientCredits { account, .. }) => Some(account),
             _ => None,
-        };
-        let user_id = user_id.or(short.map(|(account, ..)| account)).map(AccountId::as_str);
-        if let Some((_, needed, available)) = short {
-            tracing::warn!(
+        });
+        let user_id = user_id.map(AccountId::as_str);
+        match refusal {
+            Some(Refusal::InsufficientCredits { needed, available, .. }) => tracing::warn!(
                 service,
                 user_id,
                 code,
@@ -36,11 +34,8 @@ impl Error {
                 available_credits = available.get(),
                 action = "quota_exceeded",
                 "{self}"
-            );
-            return;
-        }
-        match self {
-            Self::Refused(Refusal::RateLimited { endpoint, retry_after_ms, .. }) => tracing::warn!(
+            ),
+            Some(Refusal::RateLimited { endpoint, retry_after_ms, .. }) => tracing::warn!(
                 service,
                 user_id,
                 code,
@@ -49,13 +44,11 @@ impl Error {
                 action = "rate_limited",
                 "{self}"
             ),
-            Self::Refused(Refusal::AccountFrozen { .. }) => {
+            Some(Refusal::AccountFrozen { .. }) => {
                 tracing::warn!(service, user_id, code, action = "account_frozen", "{self}");
             }
-            Self::Refused(_) => {
-                tracing::warn!(service, user_id, code, action = "refused", "{self}");
-            }
-            _ => tracing::error!(service, user_id, code, action = "fault", "{self}"),
+            Some(_) => tracing::warn!(service, user_id, code, action = "refused", "{self}"),
+            None => tracing::error!(service, user_id, code, action = "fault", "{self}"),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! - **O1** A key is claimed with the change that it names, in one transaction.
 //! - **O2** The same key with other content is a conflict and changes nothing.
 
+use std::fmt::Display;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::{IdempotencyKey, Refusal, Timestamp, record, storage::Rows};
@@ -45,6 +47,17 @@ pub(crate) fn replay<'r>(
         Some(once) if once.digest == digest => Ok(Some(&once.outcome)),
         Some(_) => Err(Refusal::Conflict { what: "idempotency key", field: "request" }),
     }
+}
+
+/// Remembers the answer under the key (**O1**).
+pub(crate) fn remember(
+    rows: &mut Rows,
+    (scope, key): (String, IdempotencyKey),
+    digest: [u8; 32],
+    outcome: impl Display,
+    at: Timestamp,
+) {
+    rows.put(Once { scope, key, digest, outcome: outcome.to_string(), at });
 }
 
 /// The digest of a request's fields.

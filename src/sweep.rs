@@ -11,7 +11,7 @@
 //! - **M1** A sweep may stop anywhere, run twice, or run on two instances at once.
 //! - **M2** It ends within its budget, give or take one chunk.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use crate::{
     Error, FinalMile,
@@ -127,8 +127,9 @@ impl Expiry for Process {
 
 impl FinalMile {
     /// Does everything that is due: fails uploads that were begun more than two hours ago, frees
-    /// reservations that are too old, fails small pictures that nobody made, and removes rows of the limiter that nobody needs any more.
-    /// Call it hourly, or as often as you like. It works on a thread of its own.
+    /// reservations that are too old, fails small pictures that nobody made, and removes rows of the
+    /// limiter that nobody needs any more. Call it hourly, or as often as you like. It works on a
+    /// thread of its own.
     ///
     /// ```
     /// # use finalmile::{Budget, FinalMile, engines::Memory};
@@ -138,19 +139,10 @@ impl FinalMile {
     /// ```
     pub fn maintain(&self, budget: Budget) -> Pending<SweepReport> {
         let (store, limits) = (self.store().clone(), self.keeper().live().options);
-        let (pending, answer) = Pending::by_hand();
-        let work = move || {
-            let done = sweep(&store, limits, Deadline::after(budget.time));
-            if let Err(fault) = &done {
-                Error::from(fault.clone()).log("maintain", None);
-            }
-            answer(done.map_err(Error::from));
-        };
-        let spawned = thread::Builder::new().name("finalmile-sweep".to_owned()).spawn(work);
-        match spawned {
-            Ok(_) => pending,
-            Err(error) => Pending::ready(Err(StoreError::Backend(error.to_string()).into())),
-        }
+        let fault = Self::fault("maintain", None);
+        Pending::on_thread("finalmile-sweep", move || {
+            sweep(&store, limits, Deadline::after(budget.time)).map_err(fault)
+        })
     }
 }
 

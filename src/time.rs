@@ -80,6 +80,11 @@ pub trait World: fmt::Debug + Send + Sync {
     }
 }
 
+/// Sixteen random bytes.
+pub(crate) fn sixteen(world: &dyn World) -> [u8; 16] {
+    (u128::from(world.random()) << 64 | u128::from(world.random())).to_be_bytes()
+}
+
 /// The machine's clock and the operating system's random numbers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemWorld;

@@ -9,21 +9,17 @@
 
 use std::{fmt, str::FromStr};
 
+use data_encoding::HEXLOWER;
+
 use crate::{
     AccountId, Refusal, Timestamp,
-    ledger::{
-        account::Account,
-        hex::{Hex, unhex},
-        proof::PASS_MAX,
-        stream::Stream,
-    },
+    ledger::{account::Account, proof::PASS_MAX, stream::Stream},
     once::Sha,
     record,
     storage::{Command, Field, KeySet, Reader, Rows, Store, StoreError},
+    sweep::CHUNK,
+    time::sixteen,
 };
-
-/// How many marks one command writes.
-const CHUNK: usize = 500;
 
 /// One hash over all chains, and how far they reached.
 ///
@@ -62,7 +58,7 @@ record! {
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { number, accounts, entries, at, root } = self;
-        write!(f, "{number} {accounts} {entries} {} {}", at.micros(), Hex(root))
+        write!(f, "{number} {accounts} {entries} {} {}", at.micros(), HEXLOWER.encode(root))
     }
 }
 
@@ -75,7 +71,7 @@ impl FromStr for Checkpoint {
             let number_of = |text: &str| text.parse::<i64>().ok().filter(|n| *n >= 0);
             Some(Self {
                 number: number_of(number)?,
-                root: unhex(root)?.try_into().ok()?,
+                root: HEXLOWER.decode(root.as_bytes()).ok()?.try_into().ok()?,
                 accounts: number_of(accounts)?,
                 entries: number_of(entries)?,
                 at: Timestamp::from_micros(number_of(at)?),
@@ -174,9 +170,7 @@ fn heads(reader: &mut dyn Reader) -> Result<Heads, StoreError> {
 /// A run that was overtaken, or died, may leave marks under the number that the next one uses. They
 /// are older than its snapshot, so it moves those that are behind.
 pub(super) fn take(store: &Store) -> Result<Checkpoint, StoreError> {
-    let (world, mut run) = (store.world(), [0; 16]);
-    run[..8].copy_from_slice(&world.random().to_be_bytes());
-    run[8..].copy_from_slice(&world.random().to_be_bytes());
+    let run = sixteen(&**store.world());
     let number = store.submit(Open { run }).wait()?;
     let Heads { root, moved } = store.snapshot(PASS_MAX, heads).wait()?;
     let overtaken = || StoreError::Busy("another checkpoint has begun".to_owned());

@@ -14,6 +14,7 @@ use std::{
     io::{BufRead, Write},
 };
 
+use data_encoding::HEXLOWER;
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -21,20 +22,17 @@ use crate::{
     ledger::{
         account::Account,
         entry::Entry,
-        hex::{Hex, unhex},
         purchase::{PurchaseRecord, PurchaseRef},
         reservation::{Reservation, ReservationState},
         stream::Stream,
     },
     once::Once,
     storage::{
-        Columns, Command, Field, KeySet, Kind, Pending, Reader, Record, Rows, Store, StoreError,
-        Value,
+        Command, Field, KeySet, Kind, Pending, Reader, Record, Rows, Store, StoreError, Value,
+        decoded,
     },
+    sweep::CHUNK,
 };
-
-/// How many rows one command imports.
-const CHUNK: usize = 500;
 
 /// What can go wrong besides the store.
 fn io(error: &std::io::Error) -> StoreError {
@@ -49,7 +47,7 @@ fn line<R: Record>(row: &R, to: &mut dyn Write) -> Result<(), StoreError> {
             Value::Null => Json::Null,
             Value::Int(n) => n.into(),
             Value::Text(text) => text.into(),
-            Value::Blob(bytes) => Hex(&bytes).to_string().into(),
+            Value::Blob(bytes) => HEXLOWER.encode(&bytes).into(),
         };
         object.insert(column.name.to_owned(), value);
     }
@@ -97,11 +95,11 @@ fn row<R: Record>(object: &Map<String, Json>) -> Option<R> {
             (Json::Null, _) if column.nullable => Value::Null,
             (Json::Number(n), Kind::Int) => Value::Int(n.as_i64()?),
             (Json::String(text), Kind::Text) if !text.contains('\0') => Value::Text(text.clone()),
-            (Json::String(text), Kind::Blob) => Value::Blob(unhex(text)?),
+            (Json::String(text), Kind::Blob) => Value::Blob(HEXLOWER.decode(text.as_bytes()).ok()?),
             _ => return None,
         });
     }
-    R::decode(&mut Columns::new(table.name, values)).ok()
+    decoded(values).ok()
 }
 
 /// Reads what [`export`] wrote into a ledger that has none of its accounts. Every chain is checked

@@ -8,7 +8,7 @@
 use crate::{
     AccountId, Credits, Timestamp,
     ledger::{account::Account, entry::Entry},
-    storage::{Columns, KeyParts, Reader, Record, StoreError},
+    storage::{KeyParts, Reader, Record, StoreError, decoded},
 };
 
 /// What an account had at some time.
@@ -25,7 +25,7 @@ pub struct BalanceAt {
 
 fn read<R: Record>(reader: &mut dyn Reader, key: &R::Key) -> Result<Option<R>, StoreError> {
     let row = reader.get(R::table(), &key.parts())?;
-    row.map(|row| R::decode(&mut Columns::new(R::table().name, row))).transpose()
+    row.map(decoded).transpose()
 }
 
 /// Looks for the last entry until `at`, inclusive. Their times never run backwards (**L3**).

@@ -18,7 +18,6 @@ mod batch;
 pub(crate) mod checkpoint;
 pub(crate) mod entry;
 mod export;
-mod hex;
 mod history;
 mod money;
 mod proof;

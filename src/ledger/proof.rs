@@ -2,14 +2,14 @@
 
 use std::{
     io::{BufRead, Write},
-    thread,
     time::Duration,
 };
 
 use crate::{
     AccountId, Error, FinalMile, Timestamp,
     ledger::{BalanceAt, Checkpoint, Ledger, Proof, checkpoint, export, history, verify::verify},
-    storage::{Cursor, Page, Pending, Scan, StoreError},
+    storage::{Cursor, Page, Pending, Scan},
+    time::sixteen,
 };
 
 /// How long a pass over the whole ledger may take.
@@ -29,19 +29,12 @@ impl Ledger {
     /// One hash over the heads of all chains, to be kept where the database is not: a log, a mail,
     /// another company. Works on a thread of its own; reads all accounts and all marks, and writes a
     /// mark for each account that moved since the last checkpoint: take one a day rather than one a
-    /// minute. If two run at once, the later one goes on and the
-    /// other is [`StoreError::Busy`].
+    /// minute. If two run at once, the later one goes on and the other is
+    /// [`StoreError::Busy`](crate::storage::StoreError::Busy).
     pub fn checkpoint(&self) -> Pending<Checkpoint> {
         let store = self.fm.store().clone();
-        let (pending, answer) = Pending::by_hand();
-        let work = move || {
-            let taken = checkpoint::take(&store);
-            answer(taken.map_err(FinalMile::fault("checkpoint", None)));
-        };
-        match thread::Builder::new().name("finalmile-checkpoint".to_owned()).spawn(work) {
-            Ok(_) => pending,
-            Err(error) => Pending::ready(Err(StoreError::Backend(error.to_string()).into())),
-        }
+        let fault = FinalMile::fault("checkpoint", None);
+        Pending::on_thread("finalmile-checkpoint", move || checkpoint::take(&store).map_err(fault))
     }
 
     /// The checkpoints that were taken, newest first, 20 a page.
@@ -57,8 +50,7 @@ impl Ledger {
     /// that any thread may use it runs on the caller's.
     pub fn verify(&self, against: Option<Checkpoint>) -> Pending<Proof> {
         let fault = FinalMile::fault("verify", None);
-        let world = self.fm.store().world();
-        let salt = (u128::from(world.random()) << 64 | u128::from(world.random())).to_be_bytes();
+        let salt = sixteen(&**self.fm.store().world());
         self.fm
             .store()
             .snapshot_in(PASS_MAX, fault, move |reader| verify(reader, against.as_ref(), salt))
@@ -78,7 +70,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] with the line that is broken,
+    /// [`StoreError::Corrupt`](crate::storage::StoreError::Corrupt) with the line that is broken,
     /// [`Refusal::AccountExists`](crate::Refusal::AccountExists), and what the store says.
     pub fn import(&self, mut from: impl BufRead) -> Result<(), Error> {
         export::import(self.fm.store(), &mut from).inspect_err(|error| error.log("import", None))

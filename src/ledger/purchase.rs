@@ -175,9 +175,7 @@ impl AddCredits {
     ///
     /// [`Refusal::Invalid`] for no credits, or metadata that is not kept.
     pub fn new(id: PurchaseId, purchase: Purchase) -> Result<Self, Refusal> {
-        if purchase.credits <= Credits::ZERO {
-            return Err(Refusal::Invalid { field: "credits", why: "it is not positive" });
-        }
+        purchase.credits.positive()?;
         // Its fields are public, so it may not have come from `Money::minor`.
         Money::minor(purchase.paid.minor, &purchase.paid.currency)?;
         let known = |key: &String| METADATA_KEYS.contains(&key.as_str());

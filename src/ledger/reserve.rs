@@ -9,7 +9,7 @@ use crate::{
         entry::{EntryKind, Party, Posting, gain},
         reservation::{End, Hold, Origin, Reservation, ReservationState, end, hold},
     },
-    once::{Once, digest, replay},
+    once::{Once, digest, remember, replay},
     storage::{Command, KeySet, Rows},
 };
 
@@ -43,9 +43,7 @@ impl Command for Reserve {
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
-        if self.amount <= Credits::ZERO {
-            return Err(Refusal::Invalid { field: "credits", why: "it is not positive" });
-        }
+        self.amount.positive()?;
         let (amount, ttl) = (self.amount.get().to_be_bytes(), self.ttl.as_micros().to_be_bytes());
         let (once, digest) = (self.once(), digest(&[b"reserve", &amount, &ttl]));
         if let Some(first) = replay(rows, &once, digest)? {
@@ -55,8 +53,7 @@ impl Command for Reserve {
         account.refuse_frozen(now)?;
         let (id, amount, expires_at) = (self.id, self.amount, now.after(self.ttl));
         hold(rows, &account, &Hold { id, amount, expires_at, origin: Origin::Host }, now)?;
-        let (scope, key) = once;
-        rows.put(Once { scope, key, digest, outcome: id.to_string(), at: now });
+        remember(rows, once, digest, id, now);
         Ok(id)
     }
 }
@@ -135,9 +132,7 @@ impl Command for ReturnCredits {
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         let asked = self.credits.map_or(0, Credits::get).to_be_bytes();
         let (once, digest) = (self.once(), digest(&[self.reservation.as_bytes(), &asked]));
-        if self.credits.is_some_and(|credits| credits <= Credits::ZERO) {
-            return Err(Refusal::Invalid { field: "credits", why: "it is not positive" });
-        }
+        self.credits.map_or(Ok(()), Credits::positive)?;
         if let Some(first) = replay(rows, &once, digest)? {
             let (transfer, balance) = (first.parse()?, existing(rows, &self.account)?.balance);
             return Ok(Returned { transfer, balance, replayed: true });
@@ -159,8 +154,7 @@ impl Command for ReturnCredits {
         let balance = gain(rows, &account, credits, &posting, now)?.balance;
         let returned = spent.returned.plus(credits).unwrap_or(spent.settled);
         rows.put(Reservation { returned, ..spent });
-        let (scope, key) = once;
-        rows.put(Once { scope, key, digest, outcome: self.id.to_string(), at: now });
+        remember(rows, once, digest, self.id, now);
         Ok(Returned { transfer: self.id, balance, replayed: false })
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, marker::PhantomData};
 
-use crate::storage::{Columns, Key, PAGE_MAX, Reader, Record, Scan, StoreError, Value};
+use crate::storage::{Key, PAGE_MAX, Reader, Record, Scan, StoreError, Value, decoded};
 
 /// One table, read to its end.
 pub(super) struct Stream<R> {
@@ -65,7 +65,7 @@ impl<R: Record> Stream<R> {
             }
             let Some(row) = self.page.pop_front() else { return Ok(None) };
             let key = row[..table.key_len].to_vec();
-            match (R::decode(&mut Columns::new(table.name, row)), &mut self.damaged) {
+            match (decoded(row), &mut self.damaged) {
                 (Err(_), Some(damaged)) => damaged.push((table.name, format!("{key:?}"))),
                 (done, _) => return done.map(Some),
             }

@@ -19,7 +19,7 @@ use crate::{
         entry::{EntryKind, Party, Posting, Shortfall, lose},
         purchase::{PurchaseRecord, PurchaseRef},
     },
-    once::{Once, digest, replay},
+    once::{Once, digest, remember, replay},
     storage::{Command, KeySet, Rows},
 };
 
@@ -117,9 +117,7 @@ impl Command for TakeBack {
         let (provider, reference) = (self.provider.as_str(), self.reference.as_str());
         let (once, digest) =
             (self.once(), digest(&[provider.as_bytes(), reference.as_bytes(), &asked]));
-        if self.credits.is_some_and(|credits| credits <= Credits::ZERO) {
-            return Err(Refusal::Invalid { field: "credits", why: "it is not positive" });
-        }
+        self.credits.map_or(Ok(()), Credits::positive)?;
         let first = replay(rows, &once, digest)?.map(parse).transpose()?;
         let claim = rows.get::<PurchaseRef>(&self.payment());
         let claim = claim.filter(|claim| claim.account == self.account);
@@ -143,9 +141,7 @@ impl Command for TakeBack {
             lose(rows, &account, credits, self.shortfall, &posting, now)?;
         let refunded = bought.refunded.plus(credits).unwrap_or(bought.credits);
         rows.put(PurchaseRecord { refunded, ..bought });
-        let (scope, key) = once;
-        let outcome = format!("{} {credits}", self.id);
-        rows.put(Once { scope, key, digest, outcome, at: now });
+        remember(rows, once, digest, format_args!("{} {credits}", self.id), now);
         Ok(TakenBack { transfer: self.id, purchase, credits, balance, debt, replayed: false })
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         account::{Account, existing},
         entry::{EntryKind, Party, Posting, Shortfall, gain, lose},
     },
-    once::{Once, digest, replay},
+    once::{Once, digest, remember, replay},
     storage::{Command, KeySet, Rows},
 };
 
@@ -47,9 +47,7 @@ impl Transfer {
     }
 
     fn check(&self) -> Result<(), Refusal> {
-        if self.amount <= Credits::ZERO {
-            return Err(Refusal::Invalid { field: "credits", why: "it is not positive" });
-        }
+        self.amount.positive()?;
         if self.from == self.to {
             return Err(Refusal::Invalid { field: "account", why: "it is both sides" });
         }
@@ -84,8 +82,7 @@ impl Command for Transfer {
             let refuse = Shortfall::Refuse;
             let from = lose(rows, &from, self.amount, refuse, &posting(&self.to), now)?;
             gain(rows, &to, self.amount, &posting(&self.from), now)?;
-            let (scope, key) = once;
-            rows.put(Once { scope, key, digest, outcome: self.id.to_string(), at: now });
+            remember(rows, once, digest, self.id, now);
             Ok(Transferred { transfer: self.id, balance: from.balance, replayed: false })
         })
     }

@@ -40,17 +40,13 @@ pub(crate) fn checked_reason(reason: &str) -> Result<String, Refusal> {
     Err(Refusal::Invalid { field: "reason", why })
 }
 
-fn subject(account: &AccountId) -> String {
-    format!("account:{account}")
-}
-
 impl Command for Freeze {
     type Out = Result<Account, Refusal>;
 
     fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
         keys.own::<Account>(&self.account);
         change::keys(keys);
-        audit::keys(&subject(&self.account), keys);
+        audit::keys(&audit::of_account(&self.account), keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
@@ -86,7 +82,14 @@ impl Command for Freeze {
         };
         rows.put(account.clone());
         change::note(rows, Change::Account(&self.account), now);
-        audit::note(rows, &subject(&self.account), &self.actor, action, &self.reason, now);
+        audit::note(
+            rows,
+            &audit::of_account(&self.account),
+            &self.actor,
+            action,
+            &self.reason,
+            now,
+        );
         Ok(account)
     }
 }

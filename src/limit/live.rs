@@ -30,6 +30,7 @@ use crate::{
         sync::{lock, read, write},
         top::Top,
     },
+    time::sixteen,
 };
 
 /// One instance's limits.
@@ -95,9 +96,7 @@ impl Figures {
 
 impl Live {
     pub(crate) fn new(world: Arc<dyn World>, options: LimitOptions) -> Self {
-        let mut instance = [0; 16];
-        instance[..8].copy_from_slice(&world.random().to_be_bytes());
-        instance[8..].copy_from_slice(&world.random().to_be_bytes());
+        let instance = sixteen(&*world);
         Self {
             core: Core::new(world.clone(), options.precision, options.keys_max, true),
             world,

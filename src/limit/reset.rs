@@ -29,7 +29,7 @@ impl Command for Reset {
             keys.own::<Bucket>(&(self.account.to_string(), endpoint.clone()));
         }
         change::keys(keys);
-        audit::keys(&format!("account:{}", self.account), keys);
+        audit::keys(&audit::of_account(&self.account), keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
@@ -41,7 +41,7 @@ impl Command for Reset {
         }
         // Whatever the rows say: instances may hold more in memory.
         change::note(rows, Change::Reset(&self.account, self.instance), now);
-        let subject = format!("account:{}", self.account);
+        let subject = audit::of_account(&self.account);
         audit::note(rows, &subject, &self.actor, "reset-limits", &self.reason, now);
         Ok(removed)
     }

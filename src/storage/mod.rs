@@ -57,6 +57,7 @@ pub use retry::RETRIES_MAX;
 pub use rows::{Change, Rows, Write};
 pub use scan::{Cursor, PAGE_MAX, Page, Scan};
 pub use store::Store;
+pub(crate) use table::decoded;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use table::script_digest;
 pub use table::{Column, Decode, Index, Only, Record, Row, Schema, Table, column};

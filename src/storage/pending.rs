@@ -16,6 +16,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    thread,
     time::Duration,
 };
 
@@ -91,6 +92,22 @@ impl<T, E: From<StoreError>> Pending<T, E> {
         let cell = Cell::waiting();
         let promise = Promise(Some(cell.clone()));
         (Self { cell, core: None }, move |answer| promise.keep(answer))
+    }
+
+    /// The answer of work that waits for others, on a thread of its own.
+    pub(crate) fn on_thread(
+        name: &str,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Self
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (pending, answer) = Self::by_hand();
+        match thread::Builder::new().name(name.to_owned()).spawn(move || answer(work())) {
+            Ok(_) => pending,
+            Err(error) => Self::ready(Err(StoreError::Backend(error.to_string()).into())),
+        }
     }
 
     /// Waits for the answer, leading a batch if nobody does.

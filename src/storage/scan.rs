@@ -3,7 +3,7 @@
 //! A page of the millionth row costs what the first one costs. Do not follow a feed *forward* by
 //! time: commits arrive out of order, so a row may appear behind the cursor.
 
-use crate::storage::{Key, KeyParts, Record, StoreError, Table, Value};
+use crate::storage::{Key, KeyParts, Record, StoreError, Table, Value, decoded};
 
 /// The most rows a page may hold.
 pub const PAGE_MAX: usize = 1_000;
@@ -123,6 +123,5 @@ pub(crate) fn page<R: Record>(scan: &Scan, rows: Vec<Vec<Value>>) -> Result<Page
     let order = scan.order()?;
     let last = rows.last().filter(|_| rows.len() >= scan.limit);
     let next = last.map(|row| Cursor(order.iter().map(|i| row[*i].clone()).collect()));
-    let decode = |row| R::decode(&mut crate::storage::Columns::new(scan.table.name, row));
-    Ok(Page { rows: rows.into_iter().map(decode).collect::<Result<_, _>>()?, next })
+    Ok(Page { rows: rows.into_iter().map(decoded).collect::<Result<_, _>>()?, next })
 }

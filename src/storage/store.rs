@@ -13,10 +13,11 @@ use std::{
 
 use crate::{
     storage::{
-        Backend, Columns, Command, KeySet, Page, Pending, Record, RowId, Rows, Scan, Schema,
-        StoreError, ViewRows,
+        Backend, Command, KeySet, Page, Pending, Record, RowId, Rows, Scan, Schema, StoreError,
+        ViewRows,
         combine::{Combiner, Turn},
         decide::Job,
+        decoded,
         engine::{Capabilities, Reader},
         pending::{Cell, Seat},
         read::{ReadPool, guarded},
@@ -118,8 +119,7 @@ impl Store {
         let id = RowId::of::<R>(key);
         self.read(fault, move |reader| {
             let row = reader.get(id.table, &id.key)?;
-            let decode = |row| R::decode(&mut Columns::new(id.table.name, row));
-            Ok(row.map(decode).transpose()?.and_then(seen))
+            Ok(row.map(decoded).transpose()?.and_then(seen))
         })
     }
 

@@ -135,6 +135,11 @@ pub trait Record: Clone + Debug + Send + Sync + 'static {
     fn decode(columns: &mut Columns) -> Result<Self, StoreError>;
 }
 
+/// The record of a stored row's values.
+pub(crate) fn decoded<R: Record>(values: Vec<Value>) -> Result<R, StoreError> {
+    R::decode(&mut Columns::new(R::table().name, values))
+}
+
 /// A record whose type is not known: what [`Rows`](crate::storage::Rows) keeps.
 pub trait Row: Any + Debug + Send + Sync {
     /// All columns, in the description's order.

@@ -17,7 +17,7 @@ use crate::{
         reservation::{Hold, hold},
     },
     limit::take,
-    once::{Once, digest, replay},
+    once::{Once, digest, remember, replay},
     storage::{Command, KeySet, Rows},
     upload::state::{Upload, UploadStatus},
 };
@@ -77,7 +77,7 @@ impl BeginUpload {
 }
 
 /// The credits of an upload are set aside under the upload's own name.
-pub(crate) fn reservation(id: UploadId) -> ReservationId {
+pub(crate) const fn reservation(id: UploadId) -> ReservationId {
     ReservationId::from_bytes(*id.as_bytes())
 }
 
@@ -118,8 +118,7 @@ impl Command for BeginUpload {
             created_at: now,
             completed_at: None,
         });
-        let (scope, key) = once;
-        rows.put(Once { scope, key, digest, outcome: self.id.to_string(), at: now });
+        remember(rows, once, digest, self.id, now);
         Ok(Begun { upload_id: self.id, credits_to_charge, replayed: false })
     }
 }

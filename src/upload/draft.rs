@@ -3,12 +3,7 @@
 use crate::{
     AccountId, Refusal, Timestamp, UploadId,
     storage::{Command, KeySet, Rows},
-    upload::{
-        MediaShare, NewShare, ShareState,
-        begin::share,
-        finish::find,
-        state::{Upload, UploadStatus},
-    },
+    upload::{MediaShare, NewShare, ShareState, begin::share, finish::find, state::Upload},
 };
 
 /// Writes down the share of a pending upload; a second one replaces the first (**U7**).
@@ -31,12 +26,8 @@ impl Command for DraftShare {
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
-        let Upload { status, account, .. } = find(rows, &self.viewer, self.upload)?;
-        if status != UploadStatus::Pending {
-            let status = status.as_str();
-            return Err(Refusal::UploadEnded { upload: self.upload, status });
-        }
-        let draft = MediaShare::of(&account, self.upload, &self.share, ShareState::Draft, now);
+        find(rows, &self.viewer, self.upload)?.refuse_ended()?;
+        let draft = MediaShare::of(&self.viewer, self.upload, &self.share, ShareState::Draft, now);
         rows.put(draft.clone());
         Ok(draft)
     }

@@ -9,6 +9,7 @@ use crate::{
     storage::{Command, KeySet, Rows},
     upload::{
         AbandonUpload, UploadEvent,
+        finish::find,
         state::{Upload, UploadStatus},
     },
 };
@@ -20,11 +21,6 @@ pub(crate) struct FreeReservation {
     pub(crate) id: ReservationId,
     pub(crate) actor: Actor,
     pub(crate) reason: String,
-}
-
-/// Whose chain of the audit tells of it.
-fn subject(account: &AccountId) -> String {
-    format!("account:{account}")
 }
 
 impl FreeReservation {
@@ -43,7 +39,7 @@ impl Command for FreeReservation {
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         self.upload().keys(seen, keys);
-        audit::keys(&subject(&self.account), keys);
+        audit::keys(&audit::of_account(&self.account), keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
@@ -63,8 +59,8 @@ impl Command for FreeReservation {
             } else {
                 end(rows, &id, End::Release, now)?
             };
-            let action = "release-reservation";
-            audit::note(rows, &subject(&self.account), &self.actor, action, &self.reason, now);
+            let (subject, action) = (audit::of_account(&self.account), "release-reservation");
+            audit::note(rows, &subject, &self.actor, action, &self.reason, now);
             Ok(held)
         })
     }
@@ -91,22 +87,14 @@ impl Command for FailUpload {
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         self.abandon().keys(seen, keys);
-        audit::keys(&subject(&self.account), keys);
+        audit::keys(&audit::of_account(&self.account), keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
-        let found = rows.get::<Upload>(&(self.account.clone(), self.upload)).map(|u| u.status);
-        match found {
-            Some(UploadStatus::Pending) => {}
-            Some(other) => {
-                let status = other.as_str();
-                return Err(Refusal::UploadEnded { upload: self.upload, status });
-            }
-            None => return Err(Refusal::UploadUnknown { upload: self.upload }),
-        }
+        find(rows, &self.account, self.upload)?.refuse_ended()?;
         rows.attempt(|rows| {
             let failed = self.abandon().decide(rows, now)?;
-            let (subject, action) = (subject(&self.account), "fail-upload");
+            let (subject, action) = (audit::of_account(&self.account), "fail-upload");
             audit::note(rows, &subject, &self.actor, action, &self.reason, now);
             Ok(failed)
         })

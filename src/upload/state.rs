@@ -10,6 +10,7 @@
 use crate::{
     AccountId, Credits, Refusal, ReservationId, ShareId, Timestamp, UploadId, record,
     storage::{Only, text_enum},
+    upload::begin::reservation,
 };
 
 text_enum! {
@@ -79,7 +80,17 @@ impl Upload {
     /// What its credits are set aside under: its own name.
     #[must_use]
     pub const fn reservation(&self) -> ReservationId {
-        ReservationId::from_bytes(*self.id.as_bytes())
+        reservation(self.id)
+    }
+
+    /// Refuses what only a pending upload can do.
+    pub(crate) fn refuse_ended(&self) -> Result<(), Refusal> {
+        match self.status {
+            UploadStatus::Pending => Ok(()),
+            UploadStatus::Complete | UploadStatus::Failed => {
+                Err(Refusal::UploadEnded { upload: self.id, status: self.status.as_str() })
+            }
+        }
     }
 
     /// The upload after `event`.

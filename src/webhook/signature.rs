@@ -11,7 +11,7 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{Secret, WebhookError};
+use super::{BODY_BYTES_MAX, Secret, WebhookError, event::Limits};
 use crate::Timestamp;
 
 /// How far a signature's time may be from now, both ways, unless the endpoint says otherwise.
@@ -19,9 +19,38 @@ pub const TOLERANCE: Duration = Duration::from_secs(300);
 /// The longest header that is looked at: real ones have some hundred bytes.
 pub const HEADER_BYTES_MAX: usize = 4_096;
 
+/// What every endpoint has, whatever its headers look like.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    pub(super) secrets: Vec<Secret>,
+    pub(super) tolerance: Duration,
+    pub(super) limits: Limits,
+}
+
+impl Endpoint {
+    pub(super) fn new(secret: Secret) -> Self {
+        let limits = Limits { body_bytes: BODY_BYTES_MAX, livemode: None };
+        Self { secrets: vec![secret], tolerance: TOLERANCE, limits }
+    }
+
+    /// Whether one of the candidates signs `parts`, and did so just now (**H1**, **H2**).
+    pub(super) fn vouch(
+        &self,
+        parts: &[&[u8]],
+        candidates: &[[u8; 32]],
+        signed: i64,
+        now: Timestamp,
+    ) -> Result<(), WebhookError> {
+        if !matches(&self.secrets, parts, candidates) {
+            return Err(WebhookError::NoMatch);
+        }
+        in_time(signed, now, self.tolerance)
+    }
+}
+
 /// Whether one of the candidates is the signature of `parts`, in a row, under one of the secrets
 /// (**H1**).
-pub(super) fn matches(secrets: &[Secret], parts: &[&[u8]], candidates: &[[u8; 32]]) -> bool {
+fn matches(secrets: &[Secret], parts: &[&[u8]], candidates: &[[u8; 32]]) -> bool {
     let mut found = false;
     for secret in secrets {
         // HMAC takes keys of every length.
@@ -43,11 +72,7 @@ pub(super) fn seconds(text: &str) -> Result<i64, WebhookError> {
 }
 
 /// Refuses a time that is too far from now (**H2**). An age of exactly the tolerance passes.
-pub(super) fn in_time(
-    signed: i64,
-    now: Timestamp,
-    tolerance: Duration,
-) -> Result<(), WebhookError> {
+fn in_time(signed: i64, now: Timestamp, tolerance: Duration) -> Result<(), WebhookError> {
     let age = now.micros().div_euclid(1_000_000).saturating_sub(signed);
     let most = i64::try_from(tolerance.as_secs()).unwrap_or(i64::MAX);
     if age > most {

@@ -7,20 +7,15 @@ use std::time::Duration;
 use data_encoding::BASE64;
 
 use super::{
-    BODY_BYTES_MAX, Secret, TOLERANCE, VerifiedEvent, WebhookError,
-    event::Limits,
-    signature::{in_time, matches, readable, seconds},
+    Secret, VerifiedEvent, WebhookError,
+    signature::{Endpoint, readable, seconds},
 };
 use crate::{Error, SystemWorld, Timestamp, World as _};
 
 /// An endpoint that somebody calls who keeps to Standard Webhooks: Svix and others. Secrets are
 /// [`Secret::base64`].
 #[derive(Clone, Debug)]
-pub struct StandardWebhooks {
-    secrets: Vec<Secret>,
-    tolerance: Duration,
-    limits: Limits,
-}
+pub struct StandardWebhooks(Endpoint);
 
 /// The three headers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,30 +30,31 @@ pub struct Headers<'h> {
 }
 
 impl StandardWebhooks {
-    /// With this secret, a tolerance of [`TOLERANCE`] and bodies of at most [`BODY_BYTES_MAX`].
+    /// With this secret, a tolerance of [`TOLERANCE`](super::TOLERANCE) and bodies of at most
+    /// [`BODY_BYTES_MAX`](super::BODY_BYTES_MAX).
     #[must_use]
     pub fn new(secret: Secret) -> Self {
-        let limits = Limits { body_bytes: BODY_BYTES_MAX, livemode: None };
-        Self { secrets: vec![secret], tolerance: TOLERANCE, limits }
+        Self(Endpoint::new(secret))
     }
 
     /// Also with this secret, while it is being changed.
     #[must_use]
     pub fn or(mut self, secret: Secret) -> Self {
-        self.secrets.push(secret);
+        self.0.secrets.push(secret);
         self
     }
 
     /// With another tolerance, both ways, in whole seconds.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
-        Self { tolerance, ..self }
+        Self(Endpoint { tolerance, ..self.0 })
     }
 
     /// For bodies of at most so many bytes.
     #[must_use]
-    pub fn body_bytes_max(self, body_bytes: usize) -> Self {
-        Self { limits: Limits { body_bytes, ..self.limits }, ..self }
+    pub fn body_bytes_max(mut self, body_bytes: usize) -> Self {
+        self.0.limits.body_bytes = body_bytes;
+        self
     }
 
     /// Checks a body against its headers, by this machine's clock.
@@ -90,7 +86,7 @@ impl StandardWebhooks {
         Headers { id, timestamp, signature }: Headers<'_>,
         now: Timestamp,
     ) -> Result<VerifiedEvent, WebhookError> {
-        self.limits.admit(body)?;
+        self.0.limits.admit(body)?;
         [id, timestamp, signature].into_iter().try_for_each(readable)?;
         // A dot in the id could move the border between the parts that are signed.
         if id.contains('.') {
@@ -100,10 +96,7 @@ impl StandardWebhooks {
         let candidates = signature.split(' ').filter_map(|one| one.strip_prefix("v1,"));
         let candidates: Vec<_> = candidates.filter_map(digest).collect();
         let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
-        if !matches(&self.secrets, &parts, &candidates) {
-            return Err(WebhookError::NoMatch);
-        }
-        in_time(signed, now, self.tolerance)?;
+        self.0.vouch(&parts, &candidates, signed, now)?;
         VerifiedEvent::of_standard(id, signed, body)
     }
 }

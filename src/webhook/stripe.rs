@@ -12,9 +12,8 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 
 use super::{
-    BODY_BYTES_MAX, Secret, TOLERANCE, VerifiedEvent, WebhookError,
-    event::Limits,
-    signature::{in_time, matches, readable, seconds},
+    Secret, VerifiedEvent, WebhookError,
+    signature::{Endpoint, readable, seconds},
 };
 use crate::{Error, SystemWorld, Timestamp, World as _};
 
@@ -34,43 +33,41 @@ use crate::{Error, SystemWorld, Timestamp, World as _};
 /// # Ok::<(), finalmile::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Stripe {
-    secrets: Vec<Secret>,
-    tolerance: Duration,
-    limits: Limits,
-}
+pub struct Stripe(Endpoint);
 
 impl Stripe {
-    /// With this secret, a tolerance of [`TOLERANCE`] and bodies of at most [`BODY_BYTES_MAX`].
+    /// With this secret, a tolerance of [`TOLERANCE`](super::TOLERANCE) and bodies of at most
+    /// [`BODY_BYTES_MAX`](super::BODY_BYTES_MAX).
     #[must_use]
     pub fn new(secret: Secret) -> Self {
-        let limits = Limits { body_bytes: BODY_BYTES_MAX, livemode: None };
-        Self { secrets: vec![secret], tolerance: TOLERANCE, limits }
+        Self(Endpoint::new(secret))
     }
 
     /// Also with this secret: the old one, while Stripe is changing over to the new.
     #[must_use]
     pub fn or(mut self, secret: Secret) -> Self {
-        self.secrets.push(secret);
+        self.0.secrets.push(secret);
         self
     }
 
     /// With another tolerance, both ways, in whole seconds.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
-        Self { tolerance, ..self }
+        Self(Endpoint { tolerance, ..self.0 })
     }
 
     /// For live events only, or for test events only.
     #[must_use]
-    pub fn livemode(self, livemode: bool) -> Self {
-        Self { limits: Limits { livemode: Some(livemode), ..self.limits }, ..self }
+    pub fn livemode(mut self, livemode: bool) -> Self {
+        self.0.limits.livemode = Some(livemode);
+        self
     }
 
     /// For bodies of at most so many bytes.
     #[must_use]
-    pub fn body_bytes_max(self, body_bytes: usize) -> Self {
-        Self { limits: Limits { body_bytes, ..self.limits }, ..self }
+    pub fn body_bytes_max(mut self, body_bytes: usize) -> Self {
+        self.0.limits.body_bytes = body_bytes;
+        self
     }
 
     /// Checks a body against the header `Stripe-Signature`, by this machine's clock.
@@ -102,7 +99,7 @@ impl Stripe {
         header: &str,
         now: Timestamp,
     ) -> Result<VerifiedEvent, WebhookError> {
-        self.limits.admit(body)?;
+        self.0.limits.admit(body)?;
         readable(header)?;
         let (mut time, mut candidates) = (None, Vec::new());
         for part in header.split(',') {
@@ -118,11 +115,8 @@ impl Stripe {
         }
         let time = time.ok_or(WebhookError::Header { why: "it names no time" })?;
         let signed = seconds(time)?;
-        if !matches(&self.secrets, &[time.as_bytes(), b".", body], &candidates) {
-            return Err(WebhookError::NoMatch);
-        }
-        in_time(signed, now, self.tolerance)?;
-        VerifiedEvent::of_stripe(body, &self.limits)
+        self.0.vouch(&[time.as_bytes(), b".", body], &candidates, signed, now)?;
+        VerifiedEvent::of_stripe(body, &self.0.limits)
     }
 
     /// The header that Stripe would send at that time, for tests of a host's own endpoint.
@@ -132,7 +126,7 @@ impl Stripe {
     pub fn sign_for_tests(&self, body: &[u8], seconds: i64) -> String {
         use hmac::{Hmac, KeyInit as _, Mac as _};
         let mut all = format!("t={seconds}");
-        for secret in &self.secrets {
+        for secret in &self.0.secrets {
             let Ok(mut mac) = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()) else {
                 continue;
             };
