@@ -5,10 +5,10 @@
 
 use crate::{
     AccountId, Actor, AuditEntry, Error, FinalMile, ReservationId, Timestamp, UploadId, audit,
+    expiry::CHUNK,
     ledger::{Account, Reservation, ReservationState},
     limit::{Configure, EndpointFigures, Freeze, Policy, Reset, Subject, TopUser, checked_reason},
     storage::{Pending, Scan},
-    sweep::CHUNK,
     upload::{FailUpload, FreeReservation, Upload},
 };
 
@@ -30,6 +30,14 @@ pub struct Admin {
 impl Admin {
     pub(crate) fn new(fm: FinalMile, actor: Actor) -> Self {
         Self { fm, actor }
+    }
+
+    pub(crate) fn fm(&self) -> &FinalMile {
+        &self.fm
+    }
+
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// Freezes an account, until a time or until it is lifted. Freezing again replaces reason and

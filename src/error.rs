@@ -11,7 +11,7 @@ use std::num::NonZeroU64;
 
 use crate::{
     AccountId, Credits, EndpointName, PaymentReference, ShareId, Timestamp, UploadId,
-    storage::StoreError,
+    storage::StoreError, webhook::EventId,
 };
 
 /// Why an operation did not happen.
@@ -143,6 +143,26 @@ pub enum Refusal {
         /// Why.
         refusal: Box<Self>,
     },
+    /// No event of that name is known, or not any more. Nothing changed.
+    #[error("no event {event}")]
+    EventUnknown {
+        /// Which.
+        event: EventId,
+    },
+    /// The lease on the event was over, and somebody else took it. Nothing changed.
+    #[error("the lease on event {event} is lost")]
+    LeaseLost {
+        /// Which.
+        event: EventId,
+    },
+    /// Only dead events are purged. Nothing changed.
+    #[error("event {event} is {status}")]
+    EventNotDead {
+        /// Which.
+        event: EventId,
+        /// How far it is.
+        status: &'static str,
+    },
     /// The viewer has no such media share. Nothing changed.
     #[error("no media share {share}")]
     ShareUnknown {
@@ -232,6 +252,9 @@ impl Refusal {
                 ("VERSION_CONFLICT", 409, "The account has changed meanwhile")
             }
             Self::AccountExists { .. } => ("ACCOUNT_EXISTS", 409, "The account exists already"),
+            Self::EventUnknown { .. } => ("EVENT_NOT_FOUND", 404, "Event not found"),
+            Self::LeaseLost { .. } => ("LEASE_LOST", 409, "Somebody else took over"),
+            Self::EventNotDead { .. } => ("EVENT_NOT_DEAD", 409, "The event is not dead"),
             Self::ShareUnknown { .. } => ("SHARE_NOT_FOUND", 404, "Media share not found"),
             Self::ProcessingEnded { .. } => {
                 ("SHARE_NOT_PROCESSING", 409, "The media share is processed already")
@@ -342,6 +365,7 @@ mod tests {
         let account = AccountId::new("secret-account").unwrap();
         let endpoint = EndpointName::new("secret-endpoint").unwrap();
         let upload = UploadId::from_bytes([0x5E; 16]);
+        let event = EventId::stripe("secret-event").unwrap();
         let all = vec![
             Refusal::Invalid { field: "secret-field", why: "secret-why" },
             Refusal::Unauthorized,
@@ -371,6 +395,9 @@ mod tests {
                 index: 770_077,
                 refusal: Box::new(Refusal::AccountUnknown { account: account.clone() }),
             },
+            Refusal::EventUnknown { event: event.clone() },
+            Refusal::LeaseLost { event: event.clone() },
+            Refusal::EventNotDead { event, status: "secret-status" },
             Refusal::ShareUnknown { share: ShareId::from_bytes([0x5E; 16]) },
             Refusal::ProcessingEnded {
                 share: ShareId::from_bytes([0x5E; 16]),
@@ -396,6 +423,9 @@ mod tests {
             | Refusal::VersionConflict { .. }
             | Refusal::AccountExists { .. }
             | Refusal::InBatch { .. }
+            | Refusal::EventUnknown { .. }
+            | Refusal::LeaseLost { .. }
+            | Refusal::EventNotDead { .. }
             | Refusal::ShareUnknown { .. }
             | Refusal::ProcessingEnded { .. }
             | Refusal::UploadUnknown { .. }
@@ -403,7 +433,7 @@ mod tests {
             | Refusal::ReservationUnknown { .. }
             | Refusal::ReservationEnded { .. } => 1,
         };
-        assert_eq!(all.iter().map(count).sum::<usize>(), 19);
+        assert_eq!(all.iter().map(count).sum::<usize>(), 22);
         all
     }
 

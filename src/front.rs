@@ -9,6 +9,7 @@ use crate::{
     schema,
     storage::{Backend, Command, Pending, Store, StoreError},
     upload::Uploads,
+    webhook::{Inbox, WebhookOptions, Webhooks},
 };
 
 /// The last mile of a media app, on one database. `Clone + Send + Sync`; clones share one writer, and
@@ -37,6 +38,7 @@ pub struct FinalMile {
     // Dropped first: it writes what is only in memory.
     keeper: Arc<Keeper>,
     store: Store,
+    inbox: Arc<Inbox>,
 }
 
 /// Prepares a [`FinalMile`].
@@ -44,6 +46,7 @@ pub struct Builder {
     backend: Box<dyn Backend>,
     world: Arc<dyn World>,
     limits: LimitOptions,
+    webhooks: WebhookOptions,
 }
 
 impl FinalMile {
@@ -52,7 +55,8 @@ impl FinalMile {
     #[must_use]
     pub fn builder(backend: impl Backend) -> Builder {
         let (backend, world) = (Box::new(backend), Arc::new(SystemWorld));
-        Builder { backend, world, limits: LimitOptions::default() }
+        let (limits, webhooks) = (LimitOptions::default(), WebhookOptions::default());
+        Builder { backend, world, limits, webhooks }
     }
 
     /// Who owns how many credits.
@@ -73,6 +77,12 @@ impl FinalMile {
         Uploads::new(self.clone())
     }
 
+    /// Events that others send: payments, subscriptions.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.clone())
+    }
+
     /// What only staff may do. Call it after the host's own authorisation.
     #[must_use]
     pub fn admin(&self, actor: Actor) -> Admin {
@@ -87,6 +97,10 @@ impl FinalMile {
 
     pub(crate) fn keeper(&self) -> &Keeper {
         &self.keeper
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
     }
 
     /// Finishes what was accepted and lets go of every file lock: for an iOS app that is about to be
@@ -217,6 +231,12 @@ impl Builder {
         Self { limits, ..self }
     }
 
+    /// With other options of the inbox: prices, handlers, alerts.
+    #[must_use]
+    pub fn webhooks(self, webhooks: WebhookOptions) -> Self {
+        Self { webhooks, ..self }
+    }
+
     /// Opens the database and brings its schema up to date. A new one starts with the documents'
     /// limits.
     ///
@@ -229,7 +249,8 @@ impl Builder {
         let opened = Store::open(self.backend, self.world, &[schema::CORE]).and_then(|store| {
             store.submit(Seed(policy::defaults())).wait()?;
             let keeper = Keeper::new(store.clone(), world, self.limits);
-            Ok(FinalMile { keeper: Arc::new(keeper), store })
+            let inbox = Arc::new(Inbox::new(self.webhooks));
+            Ok(FinalMile { keeper: Arc::new(keeper), store, inbox })
         });
         opened.map_err(FinalMile::fault("open", None))
     }

@@ -10,7 +10,7 @@
 //! | credit a purchase, set credits aside | [`ledger`] |
 //! | limit an endpoint, freeze an account | [`limit`], [`Admin`] |
 //! | begin and finalize an upload, show a feed | [`upload`] |
-//! | check a webhook's signature | [`webhook`] |
+//! | check a webhook's signature, consume its event once | [`webhook`] |
 //! | make a thumbnail | `thumb` |
 //! | name a file by its content, keep it | `ipfs` |
 //! | commit your rows with ours | `FinalMile::transaction`, `run_in` of the engines |
@@ -21,7 +21,7 @@
 //!
 //! # What it does not do yet
 //!
-//! The inbox behind verified webhooks, soft delete, limits shared over Redis, a scaled JPEG decoder,
+//! Soft delete, limits shared over Redis, a scaled JPEG decoder,
 //! video posters, fetching from gateways, and the phone's native module.
 
 mod admin;
@@ -29,6 +29,7 @@ mod audit;
 mod credits;
 pub mod engines;
 mod error;
+mod expiry;
 mod front;
 mod id;
 #[cfg(feature = "ipfs")]

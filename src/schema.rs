@@ -15,6 +15,7 @@ use crate::{
     once::Once,
     storage::{Record, Schema},
     upload::{MediaShare, Upload},
+    webhook::{Failure, Lane, StoredBody, StoredEvent, Subscription},
 };
 
 /// Everything that finalmile keeps in a database.
@@ -30,6 +31,8 @@ pub const CORE: Schema = Schema {
         Checkpoint::table,
         CheckpointHead::table,
         Entry::table,
+        Failure::table,
+        Lane::table,
         LogRow::table,
         Mark::table,
         MediaShare::table,
@@ -39,6 +42,9 @@ pub const CORE: Schema = Schema {
         PurchaseRecord::table,
         PurchaseRef::table,
         Reservation::table,
+        StoredBody::table,
+        StoredEvent::table,
+        Subscription::table,
         TopKey::table,
         Upload::table,
     ],
@@ -46,10 +52,12 @@ pub const CORE: Schema = Schema {
         include_str!("../sql/sqlite/0001_core.sql"),
         include_str!("../sql/sqlite/0002_limits.sql"),
         include_str!("../sql/sqlite/0003_ledger.sql"),
+        include_str!("../sql/sqlite/0004_webhooks.sql"),
     ],
     postgres: &[
         include_str!("../sql/postgres/0001_core.sql"),
         include_str!("../sql/postgres/0002_limits.sql"),
         include_str!("../sql/postgres/0003_ledger.sql"),
+        include_str!("../sql/postgres/0004_webhooks.sql"),
     ],
 };

@@ -14,23 +14,25 @@
 use std::time::Duration;
 
 use crate::{
-    Error, FinalMile,
+    FinalMile,
+    expiry::{Expiry, expire},
     ledger::{Reservation, ReservationState},
     limit::{
         Bucket, LimitOptions, LogRow,
         retention::{Kept, Names, Purge, is_over},
         rows::{Minute, TopKey},
     },
-    storage::{Command, Cursor, KeySet, Page, Pending, Record, Rows, Scan, Store, StoreError},
+    storage::{Command as _, Pending, Rows, Store, StoreError},
     time::{Deadline, Timestamp},
     upload::{
         AbandonUpload, Lapse, MediaShare, PROCESSING_TTL, Process, ProcessingEvent, UPLOAD_TTL,
         Upload, UploadEvent, UploadStatus,
     },
+    webhook::{
+        self, Failure, StoredEvent,
+        retention::{Forget, Forgive},
+    },
 };
-
-/// How many items one chunk changes: a longer one would make live writers wait for it.
-pub(crate) const CHUNK: usize = 500;
 
 /// How long maintenance may take.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,11 @@ impl Budget {
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {
         Self { time: Duration::from_secs(seconds) }
+    }
+
+    /// When it is over, from now on.
+    pub(crate) fn deadline(self) -> Deadline {
+        Deadline::after(self.time)
     }
 }
 
@@ -61,39 +68,18 @@ pub struct SweepReport {
     pub buckets_removed: u64,
     /// Rows of the limiter's log and counters, after 7 days.
     pub log_rows_removed: u64,
+    /// Events that were due and came to a good end.
+    pub events_processed: u64,
+    /// Events that were due and failed, for now or for good.
+    pub events_failed: u64,
+    /// Events that ended longer ago than [`webhook::WebhookOptions::events_kept`], with their payloads.
+    pub events_removed: u64,
+    /// What was known of failures, of events that came to a good end longer ago than
+    /// [`webhook::WebhookOptions::failures_kept`].
+    pub failures_removed: u64,
     /// Whether work is left: the budget ended before it, or a fault that was logged kept something
     /// from ending.
     pub more: bool,
-}
-
-/// Several expiries of one kind, decided as one piece of background work.
-struct Chunk<C>(Vec<C>);
-
-impl<C: Expiry> Command for Chunk<C> {
-    /// How many really ended.
-    type Out = u64;
-
-    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
-        self.0.iter().for_each(|one| one.keys(seen, keys));
-    }
-
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> u64 {
-        self.0.iter().map(|one| u64::from(one.expire(rows, now))).sum()
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.0.len() * 256
-    }
-
-    fn is_background(&self) -> bool {
-        true
-    }
-}
-
-/// One thing that may be due. It checks again, because its page of keys is old by now.
-pub(crate) trait Expiry: Command {
-    /// Ends it if it is due; whether it did.
-    fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool;
 }
 
 impl Expiry for AbandonUpload {
@@ -127,8 +113,8 @@ impl Expiry for Process {
 
 impl FinalMile {
     /// Does everything that is due: fails uploads that were begun more than two hours ago, frees
-    /// reservations that are too old, fails small pictures that nobody made, and removes rows of the
-    /// limiter that nobody needs any more. Call it hourly, or as often as you like. It works on a
+    /// reservations that are too old, fails small pictures that nobody made, consumes events that wait
+    /// for their next attempt, and removes what nobody needs any more. Call it every minute or hour, or as often as you like. It works on a
     /// thread of its own.
     ///
     /// ```
@@ -138,20 +124,15 @@ impl FinalMile {
     /// # Ok::<(), finalmile::Error>(())
     /// ```
     pub fn maintain(&self, budget: Budget) -> Pending<SweepReport> {
-        let (store, limits) = (self.store().clone(), self.keeper().live().options);
-        let fault = Self::fault("maintain", None);
-        Pending::on_thread("finalmile-sweep", move || {
-            sweep(&store, limits, Deadline::after(budget.time)).map_err(fault)
-        })
+        let (fm, fault) = (self.clone(), Self::fault("maintain", None));
+        Pending::on_thread("finalmile-sweep", move || sweep(&fm, budget.deadline()).map_err(fault))
     }
 }
 
-fn sweep(
-    store: &Store,
-    limits: LimitOptions,
-    deadline: Deadline,
-) -> Result<SweepReport, StoreError> {
+fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> {
+    let (store, limits, webhooks) = (fm.store(), fm.keeper().live().options, &fm.inbox().options);
     let now = store.now();
+    let events = webhook::work(fm, deadline);
     let before = now.before(UPLOAD_TTL);
     let uploads = expire(
         store,
@@ -195,17 +176,58 @@ fn sweep(
     let top = purge(store, limits, deadline, None, |row: &TopKey| {
         (row.slot, row.key.clone(), row.instance)
     });
+    let (events_kept, failures_kept) = (webhooks.events_kept, webhooks.failures_kept);
+    let forgotten = expire(
+        store,
+        deadline,
+        Some("fm_event_ended"),
+        |event: &StoredEvent| event.processed_at.is_some_and(|at| at <= now.before(events_kept)),
+        |event| Forget { key: (event.sender, event.id), kept: events_kept },
+    );
+    let forgiven = expire(
+        store,
+        deadline,
+        Some("fm_event_failure_over"),
+        |failure: &Failure| failure.over_at.is_some_and(|at| at <= now.before(failures_kept)),
+        |failure| Forgive { key: (failure.sender, failure.id), kept: failures_kept },
+    );
     // A fault of one keeps nobody from the next.
-    let all = [uploads?, reservations?, processing?, buckets?, windows?, log?, minutes?, top?];
-    let [uploads, reservations, processing, buckets, windows, log, minutes, top] =
-        all.map(|(count, _)| count);
+    let events = events?;
+    let all = [
+        uploads?,
+        reservations?,
+        processing?,
+        buckets?,
+        windows?,
+        log?,
+        minutes?,
+        top?,
+        forgotten?,
+        forgiven?,
+    ];
+    let [
+        uploads,
+        reservations,
+        processing,
+        buckets,
+        windows,
+        log,
+        minutes,
+        top,
+        forgotten,
+        forgiven,
+    ] = all.map(|(count, _)| count);
     Ok(SweepReport {
         uploads_failed: uploads,
         reservations_expired: reservations,
         processing_failed: processing,
         buckets_removed: buckets + windows,
         log_rows_removed: log + minutes + top,
-        more: all.iter().any(|(_, more)| *more),
+        events_processed: events.ended,
+        events_failed: events.retried + events.died,
+        events_removed: forgotten,
+        failures_removed: forgiven,
+        more: events.more || all.iter().any(|(_, more)| *more),
     })
 }
 
@@ -223,57 +245,4 @@ where
     let now = store.now();
     let is_over = |row: &R| is_over(row, &options, now);
     expire(store, deadline, index, is_over, |row| Purge { key: key(&row), options })
-}
-
-/// Ends what is due in the order of `index`, which begins with the time: how many, and whether time
-/// ran out.
-fn expire<R: Record, C: Expiry + Clone>(
-    store: &Store,
-    deadline: Deadline,
-    index: Option<&'static str>,
-    is_due: impl Fn(&R) -> bool,
-    expiry: impl Fn(R) -> C,
-) -> Result<(u64, bool), StoreError> {
-    let (mut ended, mut left) = (0, false);
-    let mut cursor: Option<Cursor> = None;
-    while !deadline.is_over() {
-        let scan = Scan { index, ..Scan::of::<R>() };
-        let scan = scan.limit(CHUNK).after(cursor);
-        let Page { rows, next, .. } = store.scan::<R>(scan).wait()?;
-        let chunk: Vec<C> = rows.into_iter().take_while(&is_due).map(&expiry).collect();
-        let short = chunk.len() < CHUNK;
-        let (count, all) = end_all(store, chunk)?;
-        ended += count;
-        left |= !all;
-        cursor = next;
-        if short || cursor.is_none() {
-            return Ok((ended, left));
-        }
-    }
-    Ok((ended, true))
-}
-
-/// Ends what is due of one chunk. A poisoned one must not keep the rest from ending, now and in
-/// every later run: then each is tried alone, and what fails is logged and left. How many ended,
-/// and whether none was left.
-fn end_all<C: Expiry + Clone>(store: &Store, chunk: Vec<C>) -> Result<(u64, bool), StoreError> {
-    if chunk.is_empty() {
-        return Ok((0, true));
-    }
-    match store.submit(Chunk(chunk.clone())).wait() {
-        Err(fault) if !fault.is_retryable() && fault != StoreError::Closed => {}
-        done => return done.map(|count| (count, true)),
-    }
-    let (mut ended, mut all) = (0, true);
-    for one in chunk {
-        match store.submit(Chunk(vec![one])).wait() {
-            Ok(count) => ended += count,
-            Err(StoreError::Closed) => return Err(StoreError::Closed),
-            Err(fault) => {
-                Error::from(fault).log("maintain", None);
-                all = false;
-            }
-        }
-    }
-    Ok((ended, all))
 }

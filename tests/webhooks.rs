@@ -8,8 +8,8 @@ use data_encoding::BASE64;
 use finalmile::{
     Error, Timestamp,
     webhook::{
-        BODY_BYTES_MAX, HEADER_BYTES_MAX, Headers, Secret, Source, StandardWebhooks, Stripe,
-        VerifiedEvent, WebhookError,
+        BODY_BYTES_MAX, HEADER_BYTES_MAX, Headers, Secret, StandardWebhooks, Stripe, VerifiedEvent,
+        WebhookError,
     },
 };
 use serde_json::Value;
@@ -94,8 +94,8 @@ fn h2_a_recording_is_refused_however_right_it_is() {
 fn h4_an_event_is_read_as_it_was_sent() {
     let event = signed(&body("")).unwrap();
     assert_eq!(
-        (event.source(), event.id(), event.kind()),
-        (Source::Stripe, "evt_1", "plan.created")
+        (event.event_id().to_string(), event.id(), event.kind()),
+        ("stripe:evt_1".to_owned(), "evt_1", "plan.created")
     );
     assert_eq!(event.created(), now());
     assert_eq!(event.object()["id"], "plan_1");

@@ -13,11 +13,11 @@ use data_encoding::HEXLOWER;
 
 use crate::{
     AccountId, Refusal, Timestamp,
+    expiry::CHUNK,
     ledger::{account::Account, proof::PASS_MAX, stream::Stream},
     once::Sha,
     record,
     storage::{Command, Field, KeySet, Reader, Rows, Store, StoreError},
-    sweep::CHUNK,
     time::sixteen,
 };
 

@@ -19,6 +19,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     AccountId, Error, Refusal, Timestamp,
+    expiry::CHUNK,
     ledger::{
         account::Account,
         entry::Entry,
@@ -31,7 +32,6 @@ use crate::{
         Command, Field, KeySet, Kind, Pending, Reader, Record, Rows, Store, StoreError, Value,
         decoded,
     },
-    sweep::CHUNK,
 };
 
 /// What can go wrong besides the store.

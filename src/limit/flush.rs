@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     AccountId, EndpointName, Refusal,
+    expiry::CHUNK,
     ledger::Account,
     limit::{
         Home, Policy, Subject,
@@ -28,7 +29,6 @@ use crate::{
         table::SHARDS,
     },
     storage::{Cursor, Page, Scan, Store, StoreError},
-    sweep::CHUNK,
     time::Timestamp,
 };
 

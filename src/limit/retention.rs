@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Timestamp,
+    expiry::Expiry,
     limit::{
         LimitOptions, Policy, Rule,
         bucket::Bucket,
@@ -12,7 +13,6 @@ use crate::{
         rows::{LogRow, Minute, TopKey},
     },
     storage::{Command, KeyParts, KeySet, Record, Rows},
-    sweep::Expiry,
 };
 
 /// A kind of row that is kept for a time.

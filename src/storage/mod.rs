@@ -54,6 +54,7 @@ pub use keys::{Hold, KeySet, RowId};
 pub use pending::Pending;
 pub use queue::{BATCH_BYTES_MAX, BATCH_MAX, QUEUE_MAX};
 pub use retry::RETRIES_MAX;
+pub(crate) use rows::DecideAgain;
 pub use rows::{Change, Rows, Write};
 pub use scan::{Cursor, PAGE_MAX, Page, Scan};
 pub use store::Store;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{WebhookError, json::strict};
-use crate::{ID_BYTES_MAX, Timestamp};
+use crate::{ID_BYTES_MAX, Provider, Refusal, Timestamp};
 
 /// The longest body that is looked at, unless the endpoint says otherwise. Stripe's have less than
 /// 256 KiB.
@@ -34,14 +34,70 @@ impl Limits {
     }
 }
 
-/// Who signs events in which way.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Source {
-    /// [`Stripe`](super::Stripe).
-    Stripe,
-    /// [`StandardWebhooks`](super::StandardWebhooks).
-    Standard,
+/// The sender's name of events that [`Stripe`](super::Stripe) vouches for. Nobody else may bear it:
+/// what such an event means is built in.
+pub(super) const STRIPE: &str = "stripe";
+
+/// Names an event: who sent it, and the sender's own name for it.
+///
+/// ```
+/// # use finalmile::webhook::EventId;
+/// assert_eq!(EventId::stripe("evt_1")?.to_string(), "stripe:evt_1");
+/// # Ok::<(), finalmile::Refusal>(())
+/// ```
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct EventId {
+    sender: Provider,
+    id: Box<str>,
+}
+
+impl EventId {
+    /// The event that the sender calls `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`] unless it has 1 to 255 bytes and no control character.
+    pub fn new(sender: &Provider, id: &str) -> Result<Self, Refusal> {
+        let refusal = Refusal::Invalid { field: "event", why: "it is no name" };
+        Ok(Self { sender: sender.clone(), id: name(id).ok_or(refusal)? })
+    }
+
+    /// The event that Stripe calls `id`: `evt_…`.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventId::new`].
+    pub fn stripe(id: &str) -> Result<Self, Refusal> {
+        Self::new(&Provider::ours(STRIPE), id)
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub const fn sender(&self) -> &Provider {
+        &self.sender
+    }
+
+    /// The sender's name for it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The name of an event that is stored.
+    pub(super) fn of(sender: &Provider, id: &str) -> Self {
+        Self { sender: sender.clone(), id: id.into() }
+    }
+
+    /// Its key in the store.
+    pub(super) fn key(&self) -> (Provider, String) {
+        (self.sender.clone(), self.id.to_string())
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.sender, self.id)
+    }
 }
 
 /// An event whose signature was checked: there is no other way to have one.
@@ -51,18 +107,18 @@ pub enum Source {
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct VerifiedEvent {
-    source: Source,
-    id: Box<str>,
+    id: EventId,
     kind: Box<str>,
     created: Timestamp,
     object: Value,
-    body: Arc<[u8]>,
+    body: Arc<str>,
 }
 
 impl VerifiedEvent {
     pub(super) fn of_stripe(body: &[u8], limits: &Limits) -> Result<Self, WebhookError> {
-        let mut all = parsed(body)?;
+        let (body, mut all) = parsed(body)?;
         let id = text(&all, "id").ok_or(payload("it has no id"))?;
+        let id = EventId { sender: Provider::ours(STRIPE), id };
         let kind = text(&all, "type").ok_or(payload("it has no type"))?;
         let created = all.get("created").and_then(Value::as_i64).filter(|n| *n >= 0);
         let created = created.ok_or(payload("it has no time"))?;
@@ -70,43 +126,62 @@ impl VerifiedEvent {
         if limits.livemode.is_some() && livemode != limits.livemode {
             return Err(WebhookError::OtherMode);
         }
-        let object = all.get_mut("data").and_then(|data| data.get_mut("object"));
-        let object = object.filter(|object| object.is_object()).map(Value::take);
-        let object = object.ok_or(payload("it is about no object"))?;
+        let object = about(&mut all, true).ok_or(payload("it is about no object"))?;
         Ok(Self {
-            source: Source::Stripe,
             id,
             kind,
             created: Timestamp::from_micros(created.saturating_mul(1_000_000)),
             object,
-            body: body.into(),
+            body,
         })
     }
 
-    pub(super) fn of_standard(id: &str, signed: i64, body: &[u8]) -> Result<Self, WebhookError> {
-        let mut all = parsed(body)?;
+    pub(super) fn of_standard(
+        sender: &Provider,
+        id: &str,
+        signed: i64,
+        body: &[u8],
+    ) -> Result<Self, WebhookError> {
+        let (body, mut all) = parsed(body)?;
         let kind = text(&all, "type").ok_or(payload("it has no type"))?;
-        let object = all.get_mut("data").map(Value::take).unwrap_or_default();
+        let object = about(&mut all, false).unwrap_or_default();
         Ok(Self {
-            source: Source::Standard,
-            id: name(id).ok_or(payload("its id is no name"))?,
+            id: EventId::new(sender, id).map_err(|_| payload("its id is no name"))?,
             kind,
             created: Timestamp::from_micros(signed.saturating_mul(1_000_000)),
             object,
-            body: body.into(),
+            body,
         })
+    }
+
+    /// Its name; the same when it is sent again.
+    #[must_use]
+    pub const fn event_id(&self) -> &EventId {
+        &self.id
+    }
+
+    /// The event that was stored: it was vouched for when it came.
+    pub(super) fn again(
+        id: EventId,
+        kind: &str,
+        created: Timestamp,
+        body: &str,
+    ) -> Result<Self, WebhookError> {
+        let (body, mut all) = parsed(body.as_bytes())?;
+        let object = about(&mut all, id.sender.as_str() == STRIPE).unwrap_or_default();
+        Ok(Self { id, kind: kind.into(), created, object, body })
     }
 
     /// Who signed it.
     #[must_use]
-    pub const fn source(&self) -> Source {
-        self.source
+    pub const fn sender(&self) -> &Provider {
+        &self.id.sender
     }
 
-    /// The sender's name for it: `evt_…`; the same when it is sent again.
+    /// The sender's name for it: `evt_…`.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.id.id
     }
 
     /// What happened: `checkout.session.completed`.
@@ -127,29 +202,35 @@ impl VerifiedEvent {
         &self.object
     }
 
+    /// The name of what it happened to, if that has one.
+    #[must_use]
+    pub fn object_id(&self) -> Option<&str> {
+        self.object.get("id")?.as_str().filter(|id| name(id).is_some())
+    }
+
     /// The bytes that were signed.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.body
+        self.body.as_bytes()
+    }
+
+    /// The same, as the text that JSON is.
+    pub(super) fn text(&self) -> Arc<str> {
+        self.body.clone()
     }
 
     /// SHA-256 of the bytes: the same id with another digest is another event under a used name.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        Sha256::digest(&self.body).into()
+        Sha256::digest(self.body()).into()
     }
 }
 
 /// Without the payload: it holds what customers told somebody else.
 impl fmt::Debug for VerifiedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, id, kind, created, body, .. } = self;
-        write!(
-            f,
-            "VerifiedEvent({source:?} {id} {kind} {} of {} bytes)",
-            created.micros(),
-            body.len()
-        )
+        let Self { id, kind, created, body, .. } = self;
+        write!(f, "VerifiedEvent({id} {kind} {} of {} bytes)", created.micros(), body.len())
     }
 }
 
@@ -157,9 +238,20 @@ const fn payload(why: &'static str) -> WebhookError {
     WebhookError::Payload { why }
 }
 
-fn parsed(body: &[u8]) -> Result<Value, WebhookError> {
-    let all = strict(body).map_err(|_| payload("it is no JSON, too deep, or repeats a key"))?;
-    if all.is_object() { Ok(all) } else { Err(payload("it is no object")) }
+fn parsed(body: &[u8]) -> Result<(Arc<str>, Value), WebhookError> {
+    let why = "it is no JSON, too deep, or repeats a key";
+    let text = std::str::from_utf8(body).map_err(|_| payload(why))?;
+    let all = strict(text).map_err(|_| payload(why))?;
+    if all.is_object() { Ok((text.into(), all)) } else { Err(payload("it is no object")) }
+}
+
+/// What the event is about.
+fn about(all: &mut Value, is_stripe: bool) -> Option<Value> {
+    let data = all.get_mut("data")?;
+    if !is_stripe {
+        return Some(data.take());
+    }
+    data.get_mut("object").filter(|object| object.is_object()).map(Value::take)
 }
 
 /// A text that can be a name in the store.
@@ -167,7 +259,7 @@ fn text(all: &Value, field: &str) -> Option<Box<str>> {
     all.get(field).and_then(Value::as_str).and_then(name)
 }
 
-fn name(text: &str) -> Option<Box<str>> {
+pub(super) fn name(text: &str) -> Option<Box<str>> {
     let fits = (1..=ID_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     fits.then(|| text.into())
 }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 struct Strict(Value);
 
 /// The value of a text; at most 128 levels deep, as `serde_json` reads.
-pub(super) fn strict(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0)
+pub(super) fn strict(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str::<Strict>(text).map(|strict| strict.0)
 }
 
 impl<'de> Deserialize<'de> for Strict {

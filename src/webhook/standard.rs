@@ -8,14 +8,18 @@ use data_encoding::BASE64;
 
 use super::{
     Secret, VerifiedEvent, WebhookError,
+    event::STRIPE,
     signature::{Endpoint, readable, seconds},
 };
-use crate::{Error, SystemWorld, Timestamp, World as _};
+use crate::{Error, Provider, Refusal, SystemWorld, Timestamp, World as _};
 
 /// An endpoint that somebody calls who keeps to Standard Webhooks: Svix and others. Secrets are
 /// [`Secret::base64`].
 #[derive(Clone, Debug)]
-pub struct StandardWebhooks(Endpoint);
+pub struct StandardWebhooks {
+    endpoint: Endpoint,
+    sender: Provider,
+}
 
 /// The three headers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,26 +38,38 @@ impl StandardWebhooks {
     /// [`BODY_BYTES_MAX`](super::BODY_BYTES_MAX).
     #[must_use]
     pub fn new(secret: Secret) -> Self {
-        Self(Endpoint::new(secret))
+        Self { endpoint: Endpoint::new(secret), sender: Provider::ours("standard") }
+    }
+
+    /// Under this name, so that two senders' events are told apart. Without it: `standard`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`] for `stripe`, whose events mean something here.
+    pub fn sender(self, sender: Provider) -> Result<Self, Refusal> {
+        if sender.as_str() == STRIPE {
+            return Err(Refusal::Invalid { field: "sender", why: "it is Stripe's name" });
+        }
+        Ok(Self { sender, ..self })
     }
 
     /// Also with this secret, while it is being changed.
     #[must_use]
     pub fn or(mut self, secret: Secret) -> Self {
-        self.0.secrets.push(secret);
+        self.endpoint.secrets.push(secret);
         self
     }
 
     /// With another tolerance, both ways, in whole seconds.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
-        Self(Endpoint { tolerance, ..self.0 })
+        Self { endpoint: Endpoint { tolerance, ..self.endpoint }, ..self }
     }
 
     /// For bodies of at most so many bytes.
     #[must_use]
     pub fn body_bytes_max(mut self, body_bytes: usize) -> Self {
-        self.0.limits.body_bytes = body_bytes;
+        self.endpoint.limits.body_bytes = body_bytes;
         self
     }
 
@@ -86,7 +102,7 @@ impl StandardWebhooks {
         Headers { id, timestamp, signature }: Headers<'_>,
         now: Timestamp,
     ) -> Result<VerifiedEvent, WebhookError> {
-        self.0.limits.admit(body)?;
+        self.endpoint.limits.admit(body)?;
         [id, timestamp, signature].into_iter().try_for_each(readable)?;
         // A dot in the id could move the border between the parts that are signed.
         if id.contains('.') {
@@ -96,8 +112,8 @@ impl StandardWebhooks {
         let candidates = signature.split(' ').filter_map(|one| one.strip_prefix("v1,"));
         let candidates: Vec<_> = candidates.filter_map(digest).collect();
         let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
-        self.0.vouch(&parts, &candidates, signed, now)?;
-        VerifiedEvent::of_standard(id, signed, body)
+        self.endpoint.vouch(&parts, &candidates, signed, now)?;
+        VerifiedEvent::of_standard(&self.sender, id, signed, body)
     }
 }
 

@@ -1,0 +1,96 @@
+//! Expiries: things that end when their time is over, many at a time.
+//!
+//! A page of keys is read beside the writer; then commands in chunks, which re-check each key and
+//! travel through the same queue as everything else, one chunk a batch, so a live writer never stalls.
+
+use crate::{
+    Error,
+    storage::{Command, Cursor, KeySet, Page, Record, Rows, Scan, Store, StoreError},
+    time::{Deadline, Timestamp},
+};
+
+/// How many items one chunk changes: a longer one would make live writers wait for it.
+pub(crate) const CHUNK: usize = 500;
+
+/// Several expiries of one kind, decided as one piece of background work.
+struct Chunk<C>(Vec<C>);
+
+impl<C: Expiry> Command for Chunk<C> {
+    /// How many really ended.
+    type Out = u64;
+
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        self.0.iter().for_each(|one| one.keys(seen, keys));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> u64 {
+        self.0.iter().map(|one| u64::from(one.expire(rows, now))).sum()
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.0.len() * 256
+    }
+
+    fn is_background(&self) -> bool {
+        true
+    }
+}
+
+/// One thing that may be due. It checks again, because its page of keys is old by now.
+pub(crate) trait Expiry: Command {
+    /// Ends it if it is due; whether it did.
+    fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool;
+}
+
+/// Ends what is due in the order of `index`, which begins with the time: how many, and whether time
+/// ran out.
+pub(crate) fn expire<R: Record, C: Expiry + Clone>(
+    store: &Store,
+    deadline: Deadline,
+    index: Option<&'static str>,
+    is_due: impl Fn(&R) -> bool,
+    expiry: impl Fn(R) -> C,
+) -> Result<(u64, bool), StoreError> {
+    let (mut ended, mut left) = (0, false);
+    let mut cursor: Option<Cursor> = None;
+    while !deadline.is_over() {
+        let scan = Scan { index, ..Scan::of::<R>() };
+        let scan = scan.limit(CHUNK).after(cursor);
+        let Page { rows, next, .. } = store.scan::<R>(scan).wait()?;
+        let chunk: Vec<C> = rows.into_iter().take_while(&is_due).map(&expiry).collect();
+        let short = chunk.len() < CHUNK;
+        let (count, all) = end_all(store, chunk)?;
+        ended += count;
+        left |= !all;
+        cursor = next;
+        if short || cursor.is_none() {
+            return Ok((ended, left));
+        }
+    }
+    Ok((ended, true))
+}
+
+/// Ends what is due of one chunk. A poisoned one must not keep the rest from ending, now and in
+/// every later run: then each is tried alone, and what fails is logged and left. How many ended,
+/// and whether none was left.
+fn end_all<C: Expiry + Clone>(store: &Store, chunk: Vec<C>) -> Result<(u64, bool), StoreError> {
+    if chunk.is_empty() {
+        return Ok((0, true));
+    }
+    match store.submit(Chunk(chunk.clone())).wait() {
+        Err(fault) if !fault.is_retryable() && fault != StoreError::Closed => {}
+        done => return done.map(|count| (count, true)),
+    }
+    let (mut ended, mut all) = (0, true);
+    for one in chunk {
+        match store.submit(Chunk(vec![one])).wait() {
+            Ok(count) => ended += count,
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(fault) => {
+                Error::from(fault).log("maintain", None);
+                all = false;
+            }
+        }
+    }
+    Ok((ended, all))
+}

@@ -1,0 +1,157 @@
+//! Invoices: what a subscription pays for, period by period.
+//!
+//! A paid invoice credits what the host's prices say for its lines, under the invoice's own name. Lines
+//! that cost nothing (a trial) or settle a change of plan (a proration) credit nothing: a whole period's
+//! line brings the credits.
+//!
+//! The account is the `user_id` of the subscription's metadata, which Stripe copies to its invoices.
+
+use crate::{
+    AccountId, Credits, PurchaseId, Timestamp, World,
+    storage::{KeySet, Rows},
+    webhook::{
+        Subscription, VerifiedEvent, WebhookOptions,
+        checkout::{Bought, Credit},
+        object::{Object, needed, noted},
+        plan::{Act, Done, Failed, Plan},
+    },
+};
+
+/// An invoice that was paid, or not.
+struct Settled {
+    subscription: Option<String>,
+    at: Timestamp,
+    is_paid: bool,
+    credit: Option<Credit>,
+}
+
+impl Act for Settled {
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        if let Some(id) = &self.subscription {
+            keys.own::<Subscription>(id);
+        }
+        if let Some(credit) = &self.credit {
+            credit.keys(seen, keys);
+        }
+    }
+
+    fn act(&self, rows: &mut Rows, now: Timestamp) -> Result<Done, Failed> {
+        if let Some(id) = &self.subscription {
+            let known = rows.get::<Subscription>(id).cloned();
+            let mut known = known.unwrap_or_else(|| Subscription::unknown(id));
+            let last = if self.is_paid { &mut known.paid_at } else { &mut known.failed_at };
+            *last = (*last).max(Some(self.at));
+            rows.put(known);
+        }
+        let credit = self.credit.as_ref().map(|credit| credit.act(rows, now));
+        credit.unwrap_or(Ok(Done::Applied(Credits::ZERO)))
+    }
+}
+
+/// `invoice.payment_succeeded`.
+pub(super) fn of_success(
+    event: &VerifiedEvent,
+    options: &WebhookOptions,
+    world: &dyn World,
+) -> Result<Plan, Failed> {
+    let invoice = Object::of(event);
+    let subscription = subscription(invoice)?;
+    let credits = credits(invoice, options)?;
+    if subscription.is_none() && credits == Credits::ZERO {
+        return Ok(Plan::Ignore("NOTHING_BOUGHT"));
+    }
+    let mut credit = None;
+    if credits > Credits::ZERO {
+        let id = needed("id", invoice.id("id")?)?;
+        let bought = Bought {
+            account: noted("user_id", account(invoice)?)?,
+            credits,
+            reference: id,
+            paid: invoice.money("amount_paid")?,
+            paid_at: event.created(),
+            told_by: Some(("invoice_id", id)),
+        };
+        credit = Some(Credit::new(bought, options, PurchaseId::fresh(world))?);
+    }
+    Ok(Plan::act(Settled { subscription, at: event.created(), is_paid: true, credit }))
+}
+
+/// `invoice.payment_failed`. What follows for the subscription, its own event tells.
+pub(super) fn of_failure(event: &VerifiedEvent) -> Result<Plan, Failed> {
+    let subscription = subscription(Object::of(event))?;
+    if subscription.is_none() {
+        return Ok(Plan::Ignore("NOTHING_BOUGHT"));
+    }
+    Ok(Plan::act(Settled { subscription, at: event.created(), is_paid: false, credit: None }))
+}
+
+/// The subscription that it bills: at its end since 2025, at its top before.
+fn subscription(invoice: Object<'_>) -> Result<Option<String>, Failed> {
+    let parent = invoice.at(&["parent", "subscription_details"]);
+    let id = match parent.map(|parent| parent.id("subscription")).transpose()?.flatten() {
+        None => invoice.id("subscription")?,
+        found => found,
+    };
+    Ok(id.map(str::to_owned))
+}
+
+/// Whose it is: what the subscription's metadata said when it was made, else the invoice's own, else
+/// its first line's.
+fn account(invoice: Object<'_>) -> Result<Option<AccountId>, Failed> {
+    let places = [
+        invoice.at(&["parent", "subscription_details"]),
+        invoice.at(&["subscription_details"]),
+        Some(invoice),
+        invoice.list("lines").next(),
+    ];
+    for place in places.into_iter().flatten() {
+        if let Some(account) = place.account()? {
+            return Ok(Some(account));
+        }
+    }
+    Ok(None)
+}
+
+/// What its lines bring, by the host's prices.
+fn credits(invoice: Object<'_>, options: &WebhookOptions) -> Result<Credits, Failed> {
+    let mut sum = Credits::ZERO;
+    if options.prices.is_empty() {
+        return Ok(sum);
+    }
+    let lines = invoice.at(&["lines"]).map(|lines| lines.flag("has_more"));
+    if lines.unwrap_or(Ok(false))? {
+        let why = "the event holds only the first of its lines";
+        return Err(Failed::hopeless("PAYLOAD_INCOMPLETE", why));
+    }
+    for line in invoice.list("lines") {
+        let Some(price) = price(line)?.and_then(|price| options.prices.get(price)) else {
+            continue;
+        };
+        if is_proration(line)? || line.number("amount")?.is_some_and(|amount| amount <= 0) {
+            continue;
+        }
+        let quantity = line.count("quantity")?.unwrap_or(1);
+        let more = price.get().checked_mul(quantity).map(Credits::new);
+        let more = more.and_then(|more| sum.plus(more));
+        sum = more.ok_or_else(|| Failed::hopeless("PAYLOAD_INVALID", "quantity is too large"))?;
+    }
+    Ok(sum)
+}
+
+/// What a line bills: under its pricing since 2025, itself before.
+fn price<'e>(line: Object<'e>) -> Result<Option<&'e str>, Failed> {
+    match line.at(&["pricing", "price_details"]).map(|details| details.id("price")) {
+        None => line.id("price"),
+        Some(found) => found,
+    }
+}
+
+/// Whether a line settles a change in the middle of a period.
+fn is_proration(line: Object<'_>) -> Result<bool, Failed> {
+    let places = [
+        Some(line),
+        line.at(&["parent", "subscription_item_details"]),
+        line.at(&["parent", "invoice_item_details"]),
+    ];
+    places.into_iter().flatten().try_fold(false, |is, place| Ok(is | place.flag("proration")?))
+}
