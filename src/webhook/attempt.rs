@@ -90,11 +90,11 @@ impl Consumed {
 
 /// One attempt at a stored event.
 pub(crate) struct Attempt {
-    pub(super) key: (Provider, String),
+    pub(crate) key: (Provider, String),
     /// The lease that it was made under.
-    pub(super) lease: Option<Claim>,
-    pub(super) plan: Plan,
-    pub(super) retries: Retries,
+    pub(crate) lease: Option<Claim>,
+    pub(crate) plan: Plan,
+    pub(crate) retries: Retries,
 }
 
 impl Attempt {
@@ -193,8 +193,8 @@ impl Command for Attempt {
 /// Stores an event and carries its plan out, in one transaction: the command behind
 /// [`Webhooks::consume`](super::Webhooks::consume), for a host's own transaction.
 pub struct ConsumeEvent {
-    pub(super) receive: Receive,
-    pub(super) attempt: Attempt,
+    pub(crate) receive: Receive,
+    pub(crate) attempt: Attempt,
 }
 
 impl Command for ConsumeEvent {

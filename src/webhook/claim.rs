@@ -42,9 +42,9 @@ record! {
 /// A lease on an event.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
-    pub(super) lane: (Provider, String),
-    pub(super) token: i64,
-    id: String,
+    pub(crate) lane: (Provider, String),
+    pub(crate) token: i64,
+    pub(crate) id: String,
 }
 
 impl Claim {
@@ -70,7 +70,7 @@ pub(super) fn abandoned() -> Failed {
 }
 
 impl TakeEvent {
-    pub(super) fn new(event: &StoredEvent, lease: Duration, retries: Retries) -> Self {
+    pub(crate) fn new(event: &StoredEvent, lease: Duration, retries: Retries) -> Self {
         let lane = (event.sender.clone(), event.object.clone());
         Self { key: event.event_id().key(), lane, lease, retries }
     }

@@ -17,10 +17,10 @@ use crate::{
 /// What an admin does to one event.
 #[derive(Clone, Debug)]
 pub(crate) struct Act {
-    pub(super) event: EventId,
-    pub(super) actor: Actor,
-    pub(super) reason: String,
-    pub(super) what: What,
+    pub(crate) event: EventId,
+    pub(crate) actor: Actor,
+    pub(crate) reason: String,
+    pub(crate) what: What,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -89,7 +89,7 @@ impl EventId {
     }
 
     /// Its key in the store.
-    pub(super) fn key(&self) -> (Provider, String) {
+    pub(crate) fn key(&self) -> (Provider, String) {
         (self.sender.clone(), self.id.to_string())
     }
 }

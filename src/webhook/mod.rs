@@ -7,8 +7,8 @@
 //!
 //! | event of Stripe's | what is built in |
 //! |---|---|
-//! | `checkout.session.completed`, `checkout.session.async_payment_succeeded` | if it is paid: metadata `user_id` receives metadata `credits`, under the payment intent's name, or the checkout's own |
-//! | `payment_intent.succeeded` | the same, where the intent's metadata says so |
+//! | `checkout.session.completed`, `….async_payment_succeeded` | if it is paid, metadata `user_id` receives metadata `credits` |
+//! | `payment_intent.succeeded` | the same payment, told once more, or by itself |
 //! | `invoice.payment_succeeded` | what [`WebhookOptions::price`] says for its lines, under the invoice's name |
 //! | `invoice.payment_failed` | the subscription remembers when |
 //! | `customer.subscription.created`, `.updated`, `.deleted` | the [`Subscription`] follows |
@@ -28,11 +28,11 @@
 
 mod admin;
 mod alert;
-mod attempt;
+pub(crate) mod attempt;
 mod charge;
 mod checkout;
-mod claim;
-mod dead;
+pub(crate) mod claim;
+pub(crate) mod dead;
 mod error;
 mod event;
 mod figures;
@@ -41,10 +41,10 @@ mod invoice;
 mod json;
 mod object;
 mod options;
-mod plan;
+pub(crate) mod plan;
 pub(crate) mod record;
 pub(crate) mod retention;
-mod retry;
+pub(crate) mod retry;
 mod secret;
 mod signature;
 mod standard;

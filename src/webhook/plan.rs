@@ -55,11 +55,11 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
-    pub(super) fn hopeless(code: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn hopeless(code: &'static str, text: impl Into<String>) -> Self {
         Self { code, text: text.into(), is_hopeless: true }
     }
 
-    pub(super) fn later(code: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn later(code: &'static str, text: impl Into<String>) -> Self {
         Self { code, text: text.into(), is_hopeless: false }
     }
 }

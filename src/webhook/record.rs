@@ -166,7 +166,7 @@ pub(crate) struct Receive {
 }
 
 impl Receive {
-    pub(super) fn new(event: &VerifiedEvent) -> Self {
+    pub(crate) fn new(event: &VerifiedEvent) -> Self {
         let (sender, id) = event.event_id().key();
         let object = event.object_id().unwrap_or(&id).to_owned();
         let event_row = StoredEvent {
@@ -191,7 +191,7 @@ impl Receive {
     }
 
     /// The event as it is stored if it is new.
-    pub(super) const fn event(&self) -> &StoredEvent {
+    pub(crate) const fn event(&self) -> &StoredEvent {
         &self.event
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Retries {
 const TEXT_BYTES_MAX: usize = 1_000;
 
 impl Retries {
-    pub(super) fn new(options: &WebhookOptions, world: &dyn World) -> Self {
+    pub(crate) fn new(options: &WebhookOptions, world: &dyn World) -> Self {
         let WebhookOptions { max_retries, backoff, backoff_max, .. } = options;
         let (max_retries, dice) = (*max_retries, world.random());
         Self { max_retries, backoff: *backoff, backoff_max: *backoff_max, dice }

@@ -10,12 +10,13 @@
 //! - **H17** A handler that panics has failed once, and nobody else with it.
 
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
 use crate::{
-    Error, FinalMile, Refusal, Timestamp,
+    Error, FinalMile, Provider, Refusal, Timestamp,
     expiry::CHUNK,
     storage::{
         Command, Cursor, KeySet, Page, Reader, RowId, Rows, Scan, Store, StoreError, decoded,
@@ -95,7 +96,7 @@ impl Claimed {
 /// Consumes what is due.
 pub(crate) fn all(fm: &FinalMile, deadline: Deadline) -> Result<Worked, StoreError> {
     let (store, inbox) = (fm.store(), fm.inbox());
-    let mut worked = Worked::default();
+    let (mut worked, mut blocked) = (Worked::default(), HashSet::new());
     let mut cursor: Option<Cursor> = None;
     while !deadline.is_over() {
         let now = store.now();
@@ -111,7 +112,7 @@ pub(crate) fn all(fm: &FinalMile, deadline: Deadline) -> Result<Worked, StoreErr
             if deadline.is_over() {
                 return Ok(Worked { more: true, ..worked });
             }
-            if let Some(claimed) = take(fm, &event, &mut worked)? {
+            if let Some(claimed) = take_turn(fm, &event, &mut blocked, &mut worked)? {
                 let consumed = handle(fm, claimed);
                 consumed.iter().for_each(|consumed| worked.count(inbox, consumed));
                 worked.more |= consumed.is_none();
@@ -219,6 +220,25 @@ fn first_of_object(store: &Store, event: &StoredEvent) -> Result<Option<StoredEv
     Ok(store.scan::<StoredEvent>(scan).wait()?.rows.pop())
 }
 
+/// Takes a due event, unless one about its object had to wait already: whatever waits behind one that
+/// fails is then passed over without a look.
+fn take_turn(
+    fm: &FinalMile,
+    event: &StoredEvent,
+    blocked: &mut HashSet<(Provider, String)>,
+    worked: &mut Worked,
+) -> Result<Option<Claimed>, StoreError> {
+    let lane = (event.sender.clone(), event.object.clone());
+    if blocked.contains(&lane) {
+        return Ok(None);
+    }
+    let claimed = take(fm, event, worked)?;
+    if claimed.is_none() {
+        blocked.insert(lane);
+    }
+    Ok(claimed)
+}
+
 /// Takes a due event, if it is its turn (**H16**).
 fn take(
     fm: &FinalMile,
@@ -292,7 +312,7 @@ fn handle(fm: &FinalMile, claimed: Claimed) -> Option<Consumed> {
 
 /// The next event that is due, claimed.
 pub(super) fn claim(fm: &FinalMile) -> Result<Option<Claimed>, StoreError> {
-    let mut cursor = None;
+    let (mut cursor, mut blocked) = (None, HashSet::new());
     loop {
         let now = fm.store().now();
         let scan = Scan::of::<StoredEvent>().by("fm_event_due").after(cursor);
@@ -301,7 +321,7 @@ pub(super) fn claim(fm: &FinalMile) -> Result<Option<Claimed>, StoreError> {
             if !event.is_due(now) {
                 return Ok(None);
             }
-            if let Some(claimed) = take(fm, &event, &mut Worked::default())? {
+            if let Some(claimed) = take_turn(fm, &event, &mut blocked, &mut Worked::default())? {
                 return Ok(Some(claimed));
             }
         }

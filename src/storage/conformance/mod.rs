@@ -20,6 +20,7 @@
 
 pub mod contract;
 pub mod discovery;
+mod letters;
 pub mod log;
 pub mod probe;
 pub mod races;

@@ -73,7 +73,7 @@ impl Script {
         }
     }
 
-    fn number(&self, sides: u64) -> i64 {
+    pub(super) fn number(&self, sides: u64) -> i64 {
         i64::try_from(self.dice(sides)).unwrap()
     }
 
@@ -83,7 +83,7 @@ impl Script {
 
     /// Throws the next command and submits it.
     pub(super) fn next(&mut self, store: &Store) -> Answer {
-        match self.dice(30) {
+        match self.dice(34) {
             0..8 => match self.operation() {
                 Ok(one) => submit(store, one),
                 Err(refusal) => Box::new(move || format!("{refusal:?}")),
@@ -101,6 +101,7 @@ impl Script {
             24..26 => self.child(store),
             26 => submit(store, count(&[u8::try_from(self.dice(6)).unwrap()], 16)),
             27..29 => self.flush(store),
+            29..33 => self.letter(store),
             _ => self.pair(store),
         }
     }
