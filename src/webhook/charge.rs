@@ -86,6 +86,10 @@ impl GoneBack {
 }
 
 impl Act for GoneBack {
+    fn looks_up(&self) -> bool {
+        true
+    }
+
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         for payment in &self.payments {
             keys.peek::<PurchaseRef>(&(Provider::ours(STRIPE), payment.clone()));

@@ -30,6 +30,11 @@ pub(crate) enum Plan {
 
 /// A change of rows that belongs to an event.
 pub(crate) trait Act: Send {
+    /// Whether its keys follow from rows that another event may bring. It then stands in no command
+    /// with others, where their changes come after its keys were asked for.
+    fn looks_up(&self) -> bool {
+        false
+    }
     fn keys(&self, seen: &Rows, keys: &mut KeySet);
     fn act(&self, rows: &mut Rows, now: Timestamp) -> Result<Done, Failed>;
 }
@@ -111,6 +116,10 @@ impl Plan {
             _ => Ok(Self::Ignore("KIND_UNKNOWN")),
         };
         plan.into()
+    }
+
+    pub(super) fn looks_up(&self) -> bool {
+        matches!(self, Self::Act(act) if act.looks_up())
     }
 
     pub(super) fn keys(&self, seen: &Rows, keys: &mut KeySet) {

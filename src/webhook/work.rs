@@ -10,7 +10,7 @@
 //! - **H17** A handler that panics has failed once, and nobody else with it.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -19,7 +19,8 @@ use crate::{
     Error, FinalMile, Provider, Refusal, Timestamp,
     expiry::CHUNK,
     storage::{
-        Command, Cursor, KeySet, Page, Reader, RowId, Rows, Scan, Store, StoreError, decoded,
+        Command, Cursor, KeySet, Page, Pending, Reader, RowId, Rows, Scan, Store, StoreError,
+        decoded,
     },
     time::Deadline,
     webhook::{
@@ -96,7 +97,7 @@ impl Claimed {
 /// Consumes what is due.
 pub(crate) fn all(fm: &FinalMile, deadline: Deadline) -> Result<Worked, StoreError> {
     let (store, inbox) = (fm.store(), fm.inbox());
-    let (mut worked, mut blocked) = (Worked::default(), HashSet::new());
+    let (mut worked, mut firsts) = (Worked::default(), Firsts::new());
     let mut cursor: Option<Cursor> = None;
     while !deadline.is_over() {
         let now = store.now();
@@ -106,13 +107,15 @@ pub(crate) fn all(fm: &FinalMile, deadline: Deadline) -> Result<Worked, StoreErr
         tell_of_the_oldest(inbox, &rows, now);
         let is_last = rows.len() < CHUNK || next.is_none();
         let is_hosts = |event: &StoredEvent| inbox.handles(event);
-        let (hosts, built_in): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_hosts);
+        let (mut hosts, built_in): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_hosts);
+        // A retry may be due before what came after it.
+        hosts.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         attempt_all(fm, built_in, &mut worked)?;
         for event in hosts {
             if deadline.is_over() {
                 return Ok(Worked { more: true, ..worked });
             }
-            if let Some(claimed) = take_turn(fm, &event, &mut blocked, &mut worked)? {
+            if let Some(claimed) = take_turn(fm, &event, &mut firsts, &mut worked)? {
                 let consumed = handle(fm, claimed);
                 consumed.iter().for_each(|consumed| worked.count(inbox, consumed));
                 worked.more |= consumed.is_none();
@@ -159,7 +162,8 @@ impl Command for Chunk {
     }
 }
 
-/// Attempts each once. If all together are a fault for good, each is tried alone.
+/// Attempts each once: those that look others up after the others. If all together are a fault for
+/// good, each is tried alone.
 fn attempt_all(
     fm: &FinalMile,
     events: Vec<StoredEvent>,
@@ -168,9 +172,14 @@ fn attempt_all(
     if events.is_empty() {
         return Ok(());
     }
-    match fm.store().submit(Chunk(attempts(fm, events.clone())?)).wait() {
+    let attempts = attempts(fm, events.clone())?;
+    let (second, first) = attempts.into_iter().partition(|one: &Attempt| one.plan.looks_up());
+    let chunks = [Chunk(first), Chunk(second)].map(|chunk| fm.store().submit(chunk));
+    let answers: Result<Vec<_>, _> = chunks.into_iter().map(Pending::wait).collect();
+    match answers {
         Ok(answers) => {
-            answers.iter().flatten().for_each(|one| worked.count(fm.inbox(), one));
+            let all = answers.iter().flatten().flatten();
+            all.for_each(|one| worked.count(fm.inbox(), one));
             Ok(())
         }
         Err(fault) if fault.is_retryable() || fault == StoreError::Closed => Err(fault),
@@ -220,36 +229,40 @@ fn first_of_object(store: &Store, event: &StoredEvent) -> Result<Option<StoredEv
     Ok(store.scan::<StoredEvent>(scan).wait()?.rows.pop())
 }
 
-/// Takes a due event, unless one about its object had to wait already: whatever waits behind one that
-/// fails is then passed over without a look.
+/// The first event that has not ended, of each object that was looked at: whatever waits behind it is
+/// passed over without another look.
+type Firsts = HashMap<(Provider, String), String>;
+
+/// Takes a due event, if it is its turn (**H16**).
 fn take_turn(
     fm: &FinalMile,
     event: &StoredEvent,
-    blocked: &mut HashSet<(Provider, String)>,
+    firsts: &mut Firsts,
     worked: &mut Worked,
 ) -> Result<Option<Claimed>, StoreError> {
     let lane = (event.sender.clone(), event.object.clone());
-    if blocked.contains(&lane) {
-        return Ok(None);
+    let first = match firsts.remove(&lane) {
+        None => first_of_object(fm.store(), event)?.map(|first| first.id),
+        known => known,
+    };
+    match first {
+        Some(first) if first == event.id => take(fm, event, worked),
+        Some(first) => {
+            firsts.insert(lane, first);
+            Ok(None)
+        }
+        // It has ended meanwhile.
+        None => Ok(None),
     }
-    let claimed = take(fm, event, worked)?;
-    if claimed.is_none() {
-        blocked.insert(lane);
-    }
-    Ok(claimed)
 }
 
-/// Takes a due event, if it is its turn (**H16**).
+/// Takes a due event whose turn it is.
 fn take(
     fm: &FinalMile,
     event: &StoredEvent,
     worked: &mut Worked,
 ) -> Result<Option<Claimed>, StoreError> {
     let (store, inbox) = (fm.store(), fm.inbox());
-    let first = first_of_object(store, event)?;
-    if first.is_none_or(|first| first.id != event.id) {
-        return Ok(None);
-    }
     let world = &**store.world();
     let retries = Retries::new(&inbox.options, world);
     let tries = i64::from(inbox.options.max_retries) + 1;
@@ -312,7 +325,7 @@ fn handle(fm: &FinalMile, claimed: Claimed) -> Option<Consumed> {
 
 /// The next event that is due, claimed.
 pub(super) fn claim(fm: &FinalMile) -> Result<Option<Claimed>, StoreError> {
-    let (mut cursor, mut blocked) = (None, HashSet::new());
+    let (mut cursor, mut firsts) = (None, Firsts::new());
     loop {
         let now = fm.store().now();
         let scan = Scan::of::<StoredEvent>().by("fm_event_due").after(cursor);
@@ -321,7 +334,7 @@ pub(super) fn claim(fm: &FinalMile) -> Result<Option<Claimed>, StoreError> {
             if !event.is_due(now) {
                 return Ok(None);
             }
-            if let Some(claimed) = take_turn(fm, &event, &mut blocked, &mut Worked::default())? {
+            if let Some(claimed) = take_turn(fm, &event, &mut firsts, &mut Worked::default())? {
                 return Ok(Some(claimed));
             }
         }
@@ -390,7 +403,7 @@ pub(super) fn again(fm: &FinalMile, event: &EventId) -> Result<Consumed, Error> 
     let row = fm.store().get::<StoredEvent>(&event.key()).wait()?.ok_or_else(unknown)?;
     if fm.inbox().handles(&row) {
         let mut worked = Worked::default();
-        let claimed = take(fm, &row, &mut worked)?;
+        let claimed = take_turn(fm, &row, &mut Firsts::new(), &mut worked)?;
         let consumed = claimed.and_then(|claimed| handle(fm, claimed));
         let consumed = consumed.unwrap_or_else(|| Consumed::new(&row, Outcome::Pending));
         fm.inbox().watch(&consumed);
