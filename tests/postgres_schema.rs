@@ -5,6 +5,8 @@
 
 #[path = "support/postgres.rs"]
 mod postgres_support;
+#[path = "support/stripe.rs"]
+mod stripe;
 #[path = "support/world.rs"]
 mod world;
 
@@ -163,7 +165,27 @@ fn live(backend: impl Backend) -> FinalMile {
         assert!(limiter.check(feed, Subject::Address([192, 0, 2, i].into())).is_allowed());
     }
     limiter.flush().unwrap();
+    events(&fm);
     fm
+}
+
+/// Events of every fate.
+fn events(fm: &FinalMile) {
+    let consume = |id: &str, kind: &str, object: &serde_json::Value| {
+        fm.webhooks().consume(&stripe::event(id, kind, 0, object)).wait().unwrap()
+    };
+    let paid = "checkout.session.completed";
+    consume("evt_ok", paid, &stripe::session("pi_stripe", "żółć", "10"));
+    consume("evt_ignored", "plan.created", &serde_json::json!({"id": "a \"b\" \u{0}"}));
+    for n in 0..3 {
+        let id = format!("evt_retry_{n}");
+        consume(&id, "charge.refunded", &stripe::charge("pi_nobody", 1));
+        consume(&format!("evt_dead_{n}"), paid, &stripe::session("pi_dead", "żółć", "many"));
+        let subscription = stripe::subscription(&format!("sub_{n}"), "ada", "active");
+        consume(&format!("evt_sub_{n}"), "customer.subscription.updated", &subscription);
+    }
+    let pending = stripe::event("evt_pending", paid, 0, &stripe::session("pi_p", "ada", "10"));
+    fm.webhooks().receive(&pending).wait().unwrap();
 }
 
 /// Each transfer's sides (**L8**), as an auditor sums them.
@@ -197,6 +219,10 @@ fn the_views_show_the_same_columns_and_rows_on_both_databases() {
         "rate_limit_log",
         "v_rate_limit_dashboard",
         "v_rate_limit_top_users",
+        "stripe_events",
+        "webhook_failures",
+        "v_webhook_dashboard",
+        "subscriptions",
     ] {
         let read = |fm: &FinalMile| {
             let mut seen = fm.store().view(view, 1_000).wait().unwrap();

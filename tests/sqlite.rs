@@ -3,6 +3,8 @@
 #![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/stripe.rs"]
+mod stripe;
 #[path = "support/world.rs"]
 mod world;
 
@@ -374,6 +376,40 @@ fn entries_never_change() {
         let changed = fm.transaction(|tx| Ok(tx.sql().execute(change, [])?));
         assert!(matches!(changed, Err(Error::Store(StoreError::Backend(_)))), "{change}");
     }
+}
+
+#[test]
+fn the_documents_questions_about_events_are_answered() {
+    let (_folder, path) = file();
+    let fm = open(&path).unwrap();
+    let dead = stripe::session("pi_1", "ada", "many");
+    let event = stripe::event("evt_1", "checkout.session.completed", 0, &dead);
+    fm.webhooks().consume(&event).wait().unwrap();
+    let asked = fm.transaction(|tx| {
+        let status = tx.sql().query_row(
+            "SELECT id, type, status, error, received_at, processed_at
+             FROM stripe_events
+             WHERE id = 'evt_1'
+             ORDER BY received_at DESC",
+            [],
+            |row| Ok((row.get(2)?, row.get(3)?, row.get(5)?)),
+        )?;
+        let failure = tx.sql().query_row(
+            "SELECT * FROM webhook_failures
+             WHERE event_id = 'evt_1'
+             ORDER BY last_failure DESC",
+            [],
+            |row| Ok((row.get("failure_count")?, row.get("max_retries")?, row.get("next_retry")?)),
+        )?;
+        // What was signed stays as it was.
+        assert!(tx.sql().execute("UPDATE fm_event_payload SET payload = '{}'", []).is_err());
+        Ok((status, failure))
+    });
+    let (status, failure): ((String, String, Option<String>), (i64, i64, Option<String>)) =
+        asked.unwrap();
+    let why = "metadata credits is no positive whole number".to_owned();
+    assert_eq!(status, ("error".to_owned(), why, None));
+    assert_eq!(failure, (1, 3, None));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[cfg(feature = "postgres")]
+#[path = "support/postgres.rs"]
+mod postgres_support;
 #[path = "support/stripe.rs"]
 mod stripe;
 
@@ -237,4 +240,12 @@ fn the_books_are_those_of_the_payments_however_their_news_came() {
 fn the_same_on_a_disk() {
     let folder = tempfile::tempdir().unwrap();
     run(finalmile::engines::Sqlite::file(folder.path().join("a.db")), 1_000, 80);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn the_same_on_a_server() {
+    let Some(cluster) = postgres_support::live_or_skip() else { return };
+    let schema = cluster.schema();
+    run(finalmile::engines::Postgres::url(schema.url()).own_clock(), 2_000, 80);
 }
