@@ -307,3 +307,32 @@ fn sums_that_do_not_fit_are_refused_and_change_nothing() {
     assert_eq!(all.unwrap().balance.get(), 10);
     sound(&world);
 }
+
+#[test]
+fn a_payment_on_solana_must_be_one() {
+    use finalmile::{Timestamp, ledger::SolanaPayment};
+    let good = SolanaPayment {
+        signature: "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW"
+            .to_owned(),
+        lamports: 1_500_000_000,
+        from_wallet: "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM".to_owned(),
+        to_wallet: "So11111111111111111111111111111111111111112".to_owned(),
+        block_time: Timestamp::from_millis(1_800_000_000_000),
+    };
+    let ada = AccountId::new("ada").unwrap();
+    let purchase = good.purchase(&ada, Credits::new(5)).unwrap();
+    assert_eq!(purchase.paid.to_string(), "1.500000000 sol");
+    assert_eq!(purchase.metadata["block_time"], "1800000000");
+    let bad = [
+        SolanaPayment { signature: String::new(), ..good.clone() },
+        SolanaPayment { signature: "pi_1".to_owned(), ..good.clone() },
+        SolanaPayment { signature: good.from_wallet.clone(), ..good.clone() },
+        SolanaPayment { signature: format!("{} ", good.signature), ..good.clone() },
+        SolanaPayment { signature: "1".repeat(1_000_000), ..good.clone() },
+        SolanaPayment { to_wallet: good.to_wallet.replace('S', "0"), ..good.clone() },
+        SolanaPayment { lamports: u64::MAX, ..good },
+    ];
+    for payment in bad {
+        assert!(payment.purchase(&ada, Credits::new(5)).is_err(), "{payment:?}");
+    }
+}

@@ -16,7 +16,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 }
 
 /// The bytes `text` stands for; `None` when it holds a foreign character.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let digit = |character: u8| ALPHABET.iter().position(|&known| known == character);
     let zeros = text.bytes().take_while(|&character| character == b'1').count();
     let digits: Option<Vec<u8>> =

@@ -18,7 +18,7 @@
 //!   no id can reach outside the folder.
 //! - **C7** A file that vanished is a miss, not an error: the system may clear cache folders.
 
-mod base58;
+pub(crate) mod base58;
 #[cfg(feature = "ipfs")]
 mod cache;
 mod cid;
