@@ -405,11 +405,10 @@ fn the_documents_questions_about_events_are_answered() {
         assert!(tx.sql().execute("UPDATE fm_event_payload SET payload = '{}'", []).is_err());
         Ok((status, failure))
     });
-    let (status, failure): ((String, String, Option<String>), (i64, i64, Option<String>)) =
-        asked.unwrap();
+    let (status, failure) = asked.unwrap();
     let why = "metadata credits is no positive whole number".to_owned();
-    assert_eq!(status, ("error".to_owned(), why, None));
-    assert_eq!(failure, (1, 3, None));
+    assert_eq!(status, ("error".to_owned(), why, None::<String>));
+    assert_eq!(failure, (1, 3, None::<String>));
 }
 
 #[test]
