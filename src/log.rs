@@ -48,6 +48,9 @@ impl Error {
                 tracing::warn!(service, user_id, code, action = "account_frozen", "{self}");
             }
             Some(_) => tracing::warn!(service, user_id, code, action = "refused", "{self}"),
+            None if matches!(self, Self::Webhook(_)) => {
+                tracing::warn!(service, user_id, code, action = "refused", "{self}");
+            }
             None => tracing::error!(service, user_id, code, action = "fault", "{self}"),
         }
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/stripe.rs"]
+mod stripe;
 #[path = "support/world.rs"]
 mod world;
 
@@ -62,15 +64,28 @@ fn x2_every_refusal_is_logged_once_with_its_fields() {
     assert!(world.fm.ledger().batch(vec![asked()]).wait().unwrap()[0].is_err());
     assert_eq!(code(world.fm.ledger().linked(vec![asked()]).wait()), "STORAGE_LIMIT_REACHED");
 
+    webhooks(&world);
+
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let logged: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let actions: Vec<_> = logged.iter().map(|line| line["action"].as_str().unwrap()).collect();
     let [batch, linked] = ["quota_exceeded"; 2];
     let single = ["quota_exceeded", "rate_limited", "account_frozen", "refused"];
-    assert_eq!(actions, [&single[..], &[batch, linked]].concat());
-    for line in &logged[4..] {
+    let events = ["refused", "event_retry", "event_dead", "event_conflict"];
+    assert_eq!(actions, [&single[..], &[batch, linked], &events].concat());
+    for line in &logged[4..6] {
         assert_eq!((&line["user_id"], &line["required_credits"]), (&"ada".into(), &5_000.into()));
     }
+    for (line, (level, code)) in logged[6..].iter().zip([
+        ("WARN", "SIGNATURE_INVALID".into()),
+        ("WARN", "PURCHASE_NOT_FOUND".into()),
+        ("ERROR", "METADATA_INVALID".into()),
+        ("ERROR", Value::Null),
+    ]) {
+        assert_eq!((line["level"].as_str(), &line["code"]), (Some(level), &code), "{line}");
+    }
+    assert_eq!(logged[7]["event_id"], "stripe:evt_1");
+    assert!(!text.contains("someone@example.org"), "a customer's data is in the log");
     let quota = &logged[0];
     assert_eq!(quota["service"], "begin-upload");
     assert_eq!(quota["user_id"], "ada");
@@ -78,4 +93,18 @@ fn x2_every_refusal_is_logged_once_with_its_fields() {
     assert_eq!(quota["available_credits"], 1_000);
     assert_eq!(quota["level"], "WARN");
     assert!(quota["timestamp"].as_str().unwrap().ends_with('Z'));
+}
+
+/// A forgery, an event that fails, one that is dead, and one under a name that was used.
+fn webhooks(world: &World) {
+    let body = stripe::body("evt_0", "plan.created", 0, &serde_json::json!({"id": "p"}));
+    let forged = stripe::endpoint().verify(body.as_bytes(), "t=1,v1=00");
+    assert_eq!(code(forged), "SIGNATURE_INVALID");
+    let consume = |id: &str, kind: &str, object: &Value| {
+        world.fm.webhooks().consume(&stripe::event(id, kind, 0, object)).wait().unwrap()
+    };
+    consume("evt_1", "charge.refunded", &stripe::charge("pi_nobody", 1));
+    let paid = "checkout.session.completed";
+    consume("evt_2", paid, &stripe::session("pi_1", "ada", "many"));
+    consume("evt_2", paid, &stripe::session("pi_1", "ada", "more"));
 }

@@ -93,7 +93,7 @@ impl StandardWebhooks {
         headers: Headers<'_>,
         now: Timestamp,
     ) -> Result<VerifiedEvent, Error> {
-        Ok(self.checked(body, headers, now)?)
+        self.checked(body, headers, now).map_err(WebhookError::logged)
     }
 
     fn checked(

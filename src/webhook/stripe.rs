@@ -90,7 +90,7 @@ impl Stripe {
         header: &str,
         now: Timestamp,
     ) -> Result<VerifiedEvent, Error> {
-        Ok(self.checked(body, header, now)?)
+        self.checked(body, header, now).map_err(WebhookError::logged)
     }
 
     fn checked(
