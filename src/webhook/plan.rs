@@ -30,8 +30,8 @@ pub(crate) enum Plan {
 
 /// A change of rows that belongs to an event.
 pub(crate) trait Act: Send {
-    /// Whether its keys follow from rows that another event may bring. It then stands in no command
-    /// with others, where their changes come after its keys were asked for.
+    /// Whether its keys follow from rows that another event may bring. It is then a command of its own:
+    /// in one with others, their changes would come after its keys were asked for.
     fn looks_up(&self) -> bool {
         false
     }

@@ -19,8 +19,7 @@ use crate::{
     Error, FinalMile, Provider, Refusal, Timestamp,
     expiry::CHUNK,
     storage::{
-        Command, Cursor, KeySet, Page, Pending, Reader, RowId, Rows, Scan, Store, StoreError,
-        decoded,
+        Command, Cursor, KeySet, Page, Reader, RowId, Rows, Scan, Store, StoreError, decoded,
     },
     time::Deadline,
     webhook::{
@@ -162,8 +161,8 @@ impl Command for Chunk {
     }
 }
 
-/// Attempts each once: those that look others up after the others. If all together are a fault for
-/// good, each is tried alone.
+/// Attempts each once, those that look others up as commands of their own. If all together are a fault
+/// for good, each is tried alone.
 fn attempt_all(
     fm: &FinalMile,
     events: Vec<StoredEvent>,
@@ -173,13 +172,19 @@ fn attempt_all(
         return Ok(());
     }
     let attempts = attempts(fm, events.clone())?;
-    let (second, first) = attempts.into_iter().partition(|one: &Attempt| one.plan.looks_up());
-    let chunks = [Chunk(first), Chunk(second)].map(|chunk| fm.store().submit(chunk));
-    let answers: Result<Vec<_>, _> = chunks.into_iter().map(Pending::wait).collect();
+    let (alone, together): (Vec<_>, Vec<_>) =
+        attempts.into_iter().partition(|one: &Attempt| one.plan.looks_up());
+    let together = fm.store().submit(Chunk(together));
+    let alone: Vec<_> = alone.into_iter().map(|one| fm.store().submit(one)).collect();
+    let answers = together.wait().and_then(|mut answers| {
+        for one in alone {
+            answers.push(one.wait()?);
+        }
+        Ok(answers)
+    });
     match answers {
         Ok(answers) => {
-            let all = answers.iter().flatten().flatten();
-            all.for_each(|one| worked.count(fm.inbox(), one));
+            answers.iter().flatten().for_each(|one| worked.count(fm.inbox(), one));
             Ok(())
         }
         Err(fault) if fault.is_retryable() || fault == StoreError::Closed => Err(fault),
