@@ -226,7 +226,7 @@ impl Core {
                         return Err(Trouble::Rebase);
                     }
                 }
-                Spent::No(level, wait_us) => {
+                Spent::No(wait_us, level) => {
                     if FULL {
                         self.note(line, key, false);
                     }

@@ -40,13 +40,13 @@ pub(crate) struct Rate {
     pub(crate) until_us: i64,
 }
 
-/// What came of spending on a word.
+/// What came of spending on a word. Levels come last in each, so that they share their registers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Spent {
     /// The word to put in its place, and the level that it says.
     Yes(u64, Level),
-    /// The level, and how many microseconds to wait.
-    No(Level, u64),
+    /// How many microseconds to wait, and the level.
+    No(u64, Level),
     /// The clock is too coarse to tell.
     Unclear,
 }
@@ -116,9 +116,11 @@ impl Rate {
         if low != high {
             return Spent::Unclear;
         }
-        Spent::No(level(mark - low), (used - full).div_ceil(self.meter.parts))
+        Spent::No((used - full).div_ceil(self.meter.parts), level(mark - low))
     }
 
+    // Inline, or what comes of a greedy spending is put in memory too, for both to lie in one place.
+    #[inline]
     fn spend_window(&self, word: u64, time: Interval, units: u64) -> Spent {
         let level = self.level(word, time.high_us);
         if time.low_us != time.high_us && self.level(word, time.low_us) != level {
@@ -127,7 +129,7 @@ impl Rate {
         match self.meter.spend(level, time.high_us, units) {
             Ok(level) => Spent::Yes(self.pack(level, time.high_us), level),
             Err(_) if time.low_us != time.high_us => Spent::Unclear,
-            Err(wait_us) => Spent::No(level, wait_us),
+            Err(wait_us) => Spent::No(wait_us, level),
         }
     }
 
