@@ -15,7 +15,7 @@ use crate::{
     once::Once,
     storage::{Record, Schema},
     upload::{MediaShare, Upload},
-    webhook::{Failure, Lane, StoredBody, StoredEvent, Subscription},
+    webhook::{Failure, Lane, Payment, StoredBody, StoredEvent, Subscription},
 };
 
 /// Everything that finalmile keeps in a database.
@@ -38,6 +38,7 @@ pub const CORE: Schema = Schema {
         MediaShare::table,
         Minute::table,
         Once::table,
+        Payment::table,
         Policy::table,
         PurchaseRecord::table,
         PurchaseRef::table,

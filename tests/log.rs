@@ -103,7 +103,7 @@ fn webhooks(world: &World) {
     let consume = |id: &str, kind: &str, object: &Value| {
         world.fm.webhooks().consume(&stripe::event(id, kind, 0, object)).wait().unwrap()
     };
-    consume("evt_1", "charge.refunded", &stripe::charge("pi_nobody", 1));
+    consume("evt_1", "charge.dispute.created", &stripe::dispute("dp_1", "pi_nobody", 1));
     let paid = "checkout.session.completed";
     consume("evt_2", paid, &stripe::session("pi_1", "ada", "many"));
     consume("evt_2", paid, &stripe::session("pi_1", "ada", "more"));

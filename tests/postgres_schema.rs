@@ -179,7 +179,7 @@ fn events(fm: &FinalMile) {
     consume("evt_ignored", "plan.created", &serde_json::json!({"id": "a \"b\" \u{0}"}));
     for n in 0..3 {
         let id = format!("evt_retry_{n}");
-        consume(&id, "charge.refunded", &stripe::charge("pi_nobody", 1));
+        consume(&id, "charge.dispute.created", &stripe::dispute("dp_1", "pi_nobody", 1));
         consume(&format!("evt_dead_{n}"), paid, &stripe::session("pi_dead", "żółć", "many"));
         let subscription = stripe::subscription(&format!("sub_{n}"), "ada", "active");
         consume(&format!("evt_sub_{n}"), "customer.subscription.updated", &subscription);

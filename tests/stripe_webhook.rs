@@ -27,7 +27,7 @@ use finalmile::{
     webhook::{BODY_BYTES_MAX, Secret, StoredEvent, Stripe},
 };
 use serde_json::{Value, json};
-use stripe::{NOW, body, charge, endpoint, intent, session};
+use stripe::{NOW, body, dispute, endpoint, intent, session};
 
 const SECRET: &str = "whsec_5f8d2c0e9b7a4d3c8e1f";
 const COMPLETED: &str = "checkout.session.completed";
@@ -138,9 +138,9 @@ fn refused(code: &str) -> String {
 #[test]
 fn each_outcome_has_its_line() {
     let desk = Desk::new();
-    let (succeeded, refunded) = ("payment_intent.succeeded", "charge.refunded");
+    let (succeeded, disputed) = ("payment_intent.succeeded", "charge.dispute.created");
     let paid = || body("evt_1", COMPLETED, 0, &session("pi_1", "ada", "1000"));
-    let refund = || body("evt_5", refunded, 0, &charge("pi_9", 499));
+    let dispute = || body("evt_5", disputed, 0, &dispute("dp_1", "pi_9", 499));
     let first = desk.consume(
         0,
         &[
@@ -150,7 +150,7 @@ fn each_outcome_has_its_line() {
             signed(body("evt_3", "plan.created", 0, &json!({ "id": "plan_1" }))),
             signed(body("evt_1", COMPLETED, 0, &session("pi_1", "ada", "9000"))),
             signed(body("evt_4", COMPLETED, 0, &session("pi_4", "ada", "1e3"))),
-            signed(refund()),
+            signed(dispute()),
         ],
     );
     assert_eq!(
@@ -162,17 +162,17 @@ fn each_outcome_has_its_line() {
             line("evt_3", "plan.created", "ignored", Some("KIND_UNKNOWN"), 0),
             line("evt_1", COMPLETED, "conflict", None, 0),
             line("evt_4", COMPLETED, "dead", Some("METADATA_INVALID"), 0),
-            line("evt_5", refunded, "retry", Some("PURCHASE_NOT_FOUND"), 0),
+            line("evt_5", disputed, "retry", Some("PURCHASE_NOT_FOUND"), 0),
         ]
     );
     assert_eq!((first.code, desk.balance("ada")), (0, 1_000));
     assert!(first.complaints.contains("stripe:evt_4: metadata credits is no positive"));
     // The refund had overtaken its payment, and now it is due.
     let paid = body("evt_6", COMPLETED, 0, &session("pi_9", "bob", "500"));
-    let second = desk.consume(61, &[signed(paid), signed_at(61, refund())]);
+    let second = desk.consume(61, &[signed(paid), signed_at(61, dispute())]);
     assert_eq!(
         second.lines,
-        [line("evt_6", COMPLETED, "ok", None, 500), line("evt_5", refunded, "ok", None, -500),]
+        [line("evt_6", COMPLETED, "ok", None, 500), line("evt_5", disputed, "ok", None, -500),]
     );
     assert_eq!((second.code, desk.balance("bob")), (0, 0));
     assert_eq!(desk.stored(), ["evt_1", "evt_2", "evt_3", "evt_4", "evt_5", "evt_6"]);
@@ -426,7 +426,7 @@ fn a_server_answers_stripe_and_tells_strangers_nothing() {
         body("evt_2", "plan.created", 0, &json!({ "id": "plan_1" })),
         body("evt_1", COMPLETED, 0, &session("pi_1", "ada", "9000")),
         body("evt_3", COMPLETED, 0, &session("pi_3", "ada", "many")),
-        body("evt_4", "charge.refunded", 0, &charge("pi_9", 499)),
+        body("evt_4", "charge.dispute.created", 0, &dispute("dp_1", "pi_9", 499)),
     ] {
         let answer = server.event(&event);
         assert_eq!((answer.status, answer.body.as_str()), (200, RECEIVED), "{event}");

@@ -28,7 +28,7 @@ use finalmile::{
     },
 };
 use serde_json::json;
-use stripe::{NOW, change, charge, event, intent, session, subscription};
+use stripe::{NOW, change, charge, dispute, event, intent, session, subscription};
 
 const GIFT: &str = "customer.created";
 
@@ -102,7 +102,14 @@ impl Delivery {
                 let at = at + i64::try_from(part).unwrap();
                 self.add("charge.refunded", at, &charge(&payment, refunded));
             }
-            owned -= owned * refunded / 499;
+            let mut back = owned * refunded / 499;
+            if self.dice(6) == 0 {
+                let amount = i64::try_from(self.dice(100)).unwrap();
+                let object = dispute(&format!("dp_{n}"), &payment, amount);
+                self.add("charge.dispute.created", at, &object);
+                back += owned * amount / 499;
+            }
+            owned -= back;
             if self.dice(4) == 0 {
                 let customer = json!({"id": format!("cus_{}", self.dice(6)), "user": user});
                 self.add(GIFT, at, &customer);

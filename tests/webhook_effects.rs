@@ -5,10 +5,10 @@
 #[path = "support/stripe.rs"]
 mod stripe;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use finalmile::{
-    AccountId, Budget, Credits, FinalMile, Simulated, Timestamp,
+    AccountId, Credits, FinalMile, Simulated, Timestamp,
     engines::Memory,
     ledger::{Account, PurchaseRecord},
     webhook::{
@@ -25,7 +25,6 @@ const PAID: &str = "invoice.payment_succeeded";
 
 struct World {
     fm: FinalMile,
-    clock: Arc<Simulated>,
 }
 
 impl World {
@@ -35,8 +34,8 @@ impl World {
 
     fn with(options: WebhookOptions) -> Self {
         let clock = Arc::new(Simulated::new(Timestamp::from_millis(NOW * 1_000), 1));
-        let fm = FinalMile::builder(Memory::new()).world(clock.clone()).webhooks(options).open();
-        Self { fm: fm.unwrap(), clock }
+        let fm = FinalMile::builder(Memory::new()).world(clock).webhooks(options).open();
+        Self { fm: fm.unwrap() }
     }
 
     fn consume(&self, event: &VerifiedEvent) -> Consumed {
@@ -379,6 +378,8 @@ fn a_dispute_takes_back_once_and_an_inquiry_nothing() {
     assert_eq!(world.tell("evt_1", kind, 2, &dispute("dp_1", "pi_1", 499)), OK(-1_000));
     assert_eq!(world.tell("evt_2", kind, 2, &dispute("dp_1", "pi_1", 499)), OK(0));
     assert_eq!(world.balance(), 0);
+    let early = world.tell("evt_9", kind, 2, &dispute("dp_9", "pi_9", 499));
+    assert_eq!(early, (Outcome::Retry, 0, Some("PURCHASE_NOT_FOUND")));
     let euros = change(dispute("dp_2", "pi_1", 1), &json!({"currency": "eur"}));
     assert_eq!(world.tell("evt_3", kind, 3, &euros), DEAD("PAYLOAD_INVALID"));
     let too_much = dispute("dp_3", "pi_1", 500);
@@ -386,21 +387,77 @@ fn a_dispute_takes_back_once_and_an_inquiry_nothing() {
 }
 
 #[test]
-fn a_refund_that_overtakes_its_payment_waits_for_it() {
+fn h11_a_refund_that_overtakes_its_payment_is_settled_with_it() {
     let world = World::new();
-    let early = world.tell("evt_1", "charge.refunded", 9, &charge("pi_1", 499));
-    assert_eq!(early, (Outcome::Retry, 0, Some("PURCHASE_NOT_FOUND")));
-    world.tell("evt_p", COMPLETED, 0, &session("pi_1", "ada", "1000"));
-    assert_eq!(world.balance(), 1_000);
-    world.clock.advance(Duration::from_secs(60));
-    let report = world.fm.maintain(Budget::seconds(5)).wait().unwrap();
-    assert_eq!((report.events_processed, world.balance()), (1, 0));
-    // One of an invoice is found under the invoice's name.
-    world.tell("evt_i", PAID, 0, &invoice("in_1", "sub_1", "ada"));
-    let invoiced = change(charge("pi_9", 499), &json!({"invoice": "in_1"}));
-    assert_eq!(world.tell("evt_2", "charge.refunded", 9, &invoiced), OK(-10_000));
+    assert_eq!(world.tell("evt_1", "charge.refunded", 9, &charge("pi_1", 100)), OK(0));
+    assert_eq!(world.tell("evt_2", "charge.refunded", 9, &charge("pi_1", 250)), OK(0));
+    let left = 1_000 - 1_000 * 250 / 499;
+    assert_eq!(world.tell("evt_p", COMPLETED, 0, &session("pi_1", "ada", "1000")), OK(left));
+    assert_eq!(world.tell("evt_q", SUCCEEDED, 0, &intent("pi_1", "ada", "1000")), OK(0));
+    assert_eq!(world.balance(), left);
+    // Of something else that is sold there: noted, and nobody is woken.
+    assert_eq!(world.tell("evt_3", "charge.refunded", 9, &charge("pi_shirt", 499)), OK(0));
     let foreign = change(charge("", 499), &json!({"payment_intent": null}));
-    assert_eq!(world.tell("evt_3", "charge.refunded", 9, &foreign), IGNORED("NOTHING_BOUGHT"));
+    assert_eq!(world.tell("evt_4", "charge.refunded", 9, &foreign), IGNORED("NOTHING_BOUGHT"));
+    let too_much = charge("pi_1", 500);
+    assert_eq!(world.tell("evt_5", "charge.refunded", 9, &too_much), DEAD("PAYLOAD_INVALID"));
+    let euros = change(charge("pi_1", 499), &json!({"currency": "eur"}));
+    assert_eq!(world.tell("evt_6", "charge.refunded", 9, &euros), DEAD("PAYLOAD_INVALID"));
+}
+
+#[test]
+fn h11_an_invoices_refund_finds_its_credits_in_every_order() {
+    let pays = json!({
+        "id": "inpay_1", "object": "invoice_payment", "invoice": "in_1", "amount_paid": 999,
+        "payment": {"type": "payment_intent", "payment_intent": "pi_1"}, "status": "paid",
+    });
+    let charge = change(charge("pi_1", 333), &json!({"amount": 999}));
+    let events = [
+        event("evt_1", PAID, 0, &invoice("in_1", "sub_1", "ada")),
+        event("evt_2", "invoice_payment.paid", 0, &pays),
+        event("evt_3", "charge.refunded", 9, &charge),
+        event(
+            "evt_4",
+            "charge.refunded",
+            8,
+            &change(charge.clone(), &json!({"amount_refunded": 9})),
+        ),
+    ];
+    for order in permutations(&[0, 1, 2, 3]) {
+        let world = World::new();
+        let credited: i64 = order.iter().map(|n| world.consume(&events[*n]).credited.get()).sum();
+        assert_eq!((world.balance(), credited), (6_667, 6_667), "{order:?}");
+    }
+    // Before 2025 the invoice said it, or the charge.
+    let world = World::new();
+    let old = change(invoice("in_1", "sub_1", "ada"), &json!({"payment_intent": "pi_1"}));
+    world.consume(&event("evt_3", "charge.refunded", 9, &charge));
+    assert_eq!(world.tell("evt_1", PAID, 0, &old), OK(6_667));
+    let world = World::new();
+    let named = change(charge, &json!({"invoice": "in_1"}));
+    assert_eq!(world.tell("evt_3", "charge.refunded", 9, &named), OK(0));
+    assert_eq!(world.tell("evt_1", PAID, 0, &invoice("in_1", "sub_1", "ada")), OK(6_667));
+    assert_eq!(
+        world.tell("evt_d", "charge.dispute.created", 9, &dispute("dp", "pi_1", 1)).0,
+        Outcome::Retry
+    );
+}
+
+#[test]
+fn h11_a_refund_and_a_dispute_of_one_charge_take_back_both_shares_in_either_order() {
+    for order in permutations(&[0, 1, 2]) {
+        let world = World::new();
+        world.tell("evt_p", COMPLETED, 0, &session("pi_1", "ada", "1000"));
+        let events = [
+            ("charge.refunded", charge("pi_1", 50)),
+            ("charge.refunded", charge("pi_1", 100)),
+            ("charge.dispute.created", dispute("dp_1", "pi_1", 399)),
+        ];
+        for n in &order {
+            world.tell(&format!("evt_{n}"), events[*n].0, 1, &events[*n].1);
+        }
+        assert_eq!(world.balance(), 1_000 - 1_000 * 100 / 499 - 1_000 * 399 / 499, "{order:?}");
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ use finalmile::{
     },
 };
 use serde_json::json;
-use stripe::{NOW, change, charge, event, session};
+use stripe::{NOW, change, dispute, event, session};
 
 const COMPLETED: &str = "checkout.session.completed";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -88,7 +88,7 @@ fn paid(id: &str, payment: &str) -> VerifiedEvent {
 
 /// One whose payment never comes: it fails as often as it is tried.
 fn orphan(id: &str) -> VerifiedEvent {
-    event(id, "charge.refunded", 0, &charge("pi_nobody", 499))
+    event(id, "charge.dispute.created", 0, &dispute(id, "pi_nobody", 499))
 }
 
 /// One that the host handles, about an object.

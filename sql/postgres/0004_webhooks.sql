@@ -61,6 +61,16 @@ CREATE TABLE fm_event_lane (
     PRIMARY KEY (sender, object)
 );
 
+-- What is known of a payment beside what it bought: refunds that overtook it, the invoice that it paid.
+CREATE TABLE fm_payment (
+    reference text COLLATE "C" NOT NULL PRIMARY KEY,
+    credited_as text COLLATE "C",
+    refunded bigint NOT NULL CHECK (refunded >= 0),
+    charged bigint NOT NULL CHECK (charged >= 0),
+    currency text COLLATE "C" NOT NULL,
+    disputed bigint NOT NULL CHECK (disputed >= 0)
+);
+
 CREATE TABLE fm_subscription (
     id text COLLATE "C" NOT NULL PRIMARY KEY,
     account text COLLATE "C",

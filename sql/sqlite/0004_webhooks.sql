@@ -61,6 +61,16 @@ CREATE TABLE fm_event_lane (
     PRIMARY KEY (sender, object)
 ) STRICT, WITHOUT ROWID;
 
+-- What is known of a payment beside what it bought: refunds that overtook it, the invoice that it paid.
+CREATE TABLE fm_payment (
+    reference TEXT NOT NULL PRIMARY KEY,
+    credited_as TEXT,
+    refunded INTEGER NOT NULL CHECK (refunded >= 0),
+    charged INTEGER NOT NULL CHECK (charged >= 0),
+    currency TEXT NOT NULL,
+    disputed INTEGER NOT NULL CHECK (disputed >= 0)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE fm_subscription (
     id TEXT NOT NULL PRIMARY KEY,
     account TEXT,

@@ -26,7 +26,7 @@ pub(crate) mod reservation;
 pub(crate) mod reserve;
 mod solana;
 mod stream;
-mod take_back;
+pub(crate) mod take_back;
 mod transfer;
 pub(crate) mod verify;
 

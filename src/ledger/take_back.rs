@@ -134,16 +134,30 @@ impl Command for TakeBack {
         if credits > left || left == Credits::ZERO {
             return Err(Refusal::ExceedsOriginal { asked: credits, left });
         }
-        let account = existing(rows, &self.account)?;
-        let contra = Party::Provider(self.provider.clone());
-        let posting = Posting::new(self.kind, self.id, contra).undoing(bought.transfer());
         let Account { balance, debt, .. } =
-            lose(rows, &account, credits, self.shortfall, &posting, now)?;
-        let refunded = bought.refunded.plus(credits).unwrap_or(bought.credits);
-        rows.put(PurchaseRecord { refunded, ..bought });
+            take(rows, bought, credits, self.kind, self.shortfall, self.id, now)?;
         remember(rows, once, digest, format_args!("{} {credits}", self.id), now);
         Ok(TakenBack { transfer: self.id, purchase, credits, balance, debt, replayed: false })
     }
+}
+
+/// Takes so many of a purchase's credits back; no more than are left of it.
+pub(crate) fn take(
+    rows: &mut Rows,
+    bought: PurchaseRecord,
+    credits: Credits,
+    kind: EntryKind,
+    shortfall: Shortfall,
+    id: TransferId,
+    now: Timestamp,
+) -> Result<Account, Refusal> {
+    let account = existing(rows, &bought.account)?;
+    let contra = Party::Provider(bought.provider.clone());
+    let posting = Posting::new(kind, id, contra).undoing(bought.transfer());
+    let account = lose(rows, &account, credits, shortfall, &posting, now)?;
+    let refunded = bought.refunded.plus(credits).unwrap_or(bought.credits);
+    rows.put(PurchaseRecord { refunded, ..bought });
+    Ok(account)
 }
 
 /// The first answer, as it was kept.

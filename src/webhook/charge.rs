@@ -2,86 +2,87 @@
 //!
 //! The money is gone already, so what is no longer free is owed (**L10**). A refund's event says how
 //! much of the charge was refunded in all, so a later event never takes again what an earlier one, or
-//! the host itself, took back; a dispute takes back once, under its own name.
-//!
-//! # Invariants
-//!
-//! - **H11** However many events tell of a charge's refunds, and in whatever order, the credits taken
-//!   back are the refunded share of what was bought, rounded down.
+//! the host itself, took back (**H11**); a dispute takes back once, under its own name.
 
 use crate::{
     AccountId, Credits, IdempotencyKey, PaymentReference, Provider, Refusal, Timestamp, TransferId,
     World,
-    ledger::{PurchaseRecord, Shortfall, TakeBack, purchase::PurchaseRef},
+    ledger::{PurchaseRecord, Shortfall, TakeBack},
     storage::{Command as _, KeySet, Rows},
     webhook::{
         VerifiedEvent,
         event::STRIPE,
         object::{Object, needed, no},
+        payment::{Payment, Refunded, claim, part, purchase_keys, settle},
         plan::{Act, Done, Failed, Plan},
     },
 };
 
 /// A part of a payment that went back.
 struct GoneBack {
-    /// The names under which the payment may have been credited, the likelier first.
-    payments: Vec<PaymentReference>,
+    payment: PaymentReference,
+    /// The invoice that it paid, where the event still says so.
+    invoice: Option<PaymentReference>,
     how: How,
-    /// How much money went back, and of how much.
-    amount: i64,
-    of: Option<i64>,
-    currency: String,
-    key: IdempotencyKey,
     id: TransferId,
 }
 
-#[derive(Clone, Copy)]
 enum How {
     /// In all, up to now.
-    Refunded,
+    Refunded(Refunded),
     /// By the bank.
-    Disputed,
+    Disputed { amount: i64, currency: String, key: IdempotencyKey },
 }
 
 impl GoneBack {
-    /// The payment as it was claimed when it was credited.
-    fn claim<'r>(&self, rows: &'r Rows) -> Option<&'r PurchaseRef> {
-        let provider = Provider::ours(STRIPE);
-        let claim = |reference: &PaymentReference| {
-            rows.get::<PurchaseRef>(&(provider.clone(), reference.clone()))
-        };
-        // All of them, so that each is asked for in the first round.
-        let found: Vec<_> = self.payments.iter().map(claim).collect();
-        found.into_iter().flatten().next()
+    /// The name that its credits stand under.
+    fn name(&self, rows: &Rows) -> PaymentReference {
+        let known = rows.get::<Payment>(&self.payment).and_then(|known| known.credited_as.clone());
+        self.invoice.clone().or(known).unwrap_or_else(|| self.payment.clone())
     }
 
-    fn take_back(&self, claim: &PurchaseRef, credits: Option<Credits>) -> TakeBack {
-        let (account, key): (&AccountId, _) = (&claim.account, &self.key);
-        let payment = (claim.provider.clone(), claim.reference.clone());
-        match self.how {
-            How::Refunded => TakeBack::refund(account, payment, credits, key, self.id),
-            How::Disputed => TakeBack::chargeback(account, payment, credits, key, self.id),
-        }
-        .or(Shortfall::Owe)
-    }
-
-    /// How many of the purchase's credits go back now (**H11**).
-    fn credits(&self, bought: &PurchaseRecord) -> Result<Credits, Failed> {
-        if bought.currency != self.currency {
+    /// What a dispute takes, once.
+    fn dispute(
+        &self,
+        rows: &mut Rows,
+        (amount, currency): (i64, &str),
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Credits, Failed> {
+        let name = self.name(rows);
+        // It may have overtaken the payment.
+        let unknown =
+            || Failed::later("PURCHASE_NOT_FOUND", "no payment of that name was credited");
+        let claim = claim(rows, &name).cloned().ok_or_else(unknown)?;
+        let bought = rows.get::<PurchaseRecord>(&(claim.account.clone(), claim.purchase));
+        let bought = bought.cloned().ok_or_else(unknown)?;
+        if bought.currency != currency {
             return Err(no("currency", "currency of the payment"));
         }
-        let of = self.of.unwrap_or(bought.amount_minor);
-        if self.amount > of || of == 0 {
-            return Err(no("amount", "part of the payment"));
-        }
-        let share = i128::from(bought.credits.get()) * i128::from(self.amount) / i128::from(of);
-        // A part of what fitted fits.
-        let share = Credits::new(i64::try_from(share).unwrap_or(i64::MAX));
         let left = bought.credits.minus(bought.refunded).unwrap_or_default();
-        Ok(match self.how {
-            How::Refunded => share.minus(bought.refunded).unwrap_or_default().max(Credits::ZERO),
-            How::Disputed => share.min(left),
-        })
+        let credits = part(bought.credits, amount, bought.amount_minor)?.min(left);
+        if credits <= Credits::ZERO {
+            return Ok(Credits::ZERO);
+        }
+        let done = self.take_back(&name, &claim.account, Some(credits), key).decide(rows, now)?;
+        if done.replayed {
+            return Ok(Credits::ZERO);
+        }
+        let known = Payment::known(rows, &name);
+        let disputed = known.disputed.plus(credits).unwrap_or(bought.credits);
+        rows.put(Payment { disputed, ..known });
+        Ok(credits)
+    }
+
+    fn take_back(
+        &self,
+        name: &PaymentReference,
+        account: &AccountId,
+        credits: Option<Credits>,
+        key: &IdempotencyKey,
+    ) -> TakeBack {
+        let payment = (Provider::ours(STRIPE), name.clone());
+        TakeBack::chargeback(account, payment, credits, key, self.id).or(Shortfall::Owe)
     }
 }
 
@@ -91,27 +92,26 @@ impl Act for GoneBack {
     }
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
-        for payment in &self.payments {
-            keys.peek::<PurchaseRef>(&(Provider::ours(STRIPE), payment.clone()));
-        }
-        if let Some(claim) = self.claim(seen) {
-            keys.own::<PurchaseRecord>(&(claim.account.clone(), claim.purchase));
-            self.take_back(claim, None).keys(seen, keys);
+        keys.own::<Payment>(&self.payment);
+        let name = self.name(seen);
+        keys.own::<Payment>(&name);
+        purchase_keys(&name, seen, keys);
+        if let (How::Disputed { key, .. }, Some(claim)) = (&self.how, claim(seen, &name)) {
+            self.take_back(&name, &claim.account, None, key).keys(seen, keys);
         }
     }
 
     fn act(&self, rows: &mut Rows, now: Timestamp) -> Result<Done, Failed> {
-        // It may have overtaken the payment.
-        let unknown =
-            || Failed::later("PURCHASE_NOT_FOUND", "no payment of that name was credited");
-        let claim = self.claim(rows).cloned().ok_or_else(unknown)?;
-        let bought = rows.get::<PurchaseRecord>(&(claim.account.clone(), claim.purchase));
-        let credits = self.credits(bought.ok_or_else(unknown)?)?;
-        if credits == Credits::ZERO {
-            return Ok(Done::Applied(credits));
-        }
-        let done = self.take_back(&claim, Some(credits)).decide(rows, now)?;
-        let taken = if done.replayed { Credits::ZERO } else { done.credits };
+        let taken = match &self.how {
+            How::Refunded(refund) => {
+                let name = self.name(rows);
+                rows.put(Payment::known(rows, &name).after(refund));
+                settle(rows, &name, self.id, now)?
+            }
+            How::Disputed { amount, currency, key } => {
+                self.dispute(rows, (*amount, currency), key, now)?
+            }
+        };
         Ok(Done::Applied(Credits::ZERO.minus(taken).unwrap_or_default()))
     }
 }
@@ -120,9 +120,11 @@ impl Act for GoneBack {
 pub(super) fn of_refund(event: &VerifiedEvent, world: &dyn World) -> Result<Plan, Failed> {
     let charge = Object::of(event);
     let amount = needed("amount_refunded", charge.count("amount_refunded")?)?;
-    let of = Some(needed("amount", charge.count("amount")?)?);
-    let key = IdempotencyKey::new(event.id())?;
-    gone_back(charge, How::Refunded, (amount, of), key, world)
+    let of = needed("amount", charge.count("amount")?)?;
+    // Whatever it paid for: a part is a part.
+    part(Credits::ZERO, amount, of)?;
+    let currency = needed("currency", charge.name("currency")?)?.to_owned();
+    gone_back(charge, How::Refunded(Refunded { amount, of, currency }), world)
 }
 
 /// `charge.dispute.created`.
@@ -134,25 +136,19 @@ pub(super) fn of_dispute(event: &VerifiedEvent, world: &dyn World) -> Result<Pla
         return Ok(Plan::Ignore("NOTHING_TAKEN"));
     }
     let amount = needed("amount", dispute.count("amount")?)?;
+    let currency = needed("currency", dispute.name("currency")?)?.to_owned();
     let key = IdempotencyKey::new(needed("id", dispute.id("id")?)?)?;
-    gone_back(dispute, How::Disputed, (amount, None), key, world)
+    gone_back(dispute, How::Disputed { amount, currency, key }, world)
 }
 
-fn gone_back(
-    object: Object<'_>,
-    how: How,
-    (amount, of): (i64, Option<i64>),
-    key: IdempotencyKey,
-    world: &dyn World,
-) -> Result<Plan, Failed> {
-    // An invoice's charge was credited under the invoice's name.
-    let names = [object.id("invoice")?, object.id("payment_intent")?];
-    let payments = names.into_iter().flatten().map(PaymentReference::new);
-    let payments: Vec<_> = payments.collect::<Result<_, Refusal>>()?;
-    if payments.is_empty() {
+fn gone_back(object: Object<'_>, how: How, world: &dyn World) -> Result<Plan, Failed> {
+    let name = |found: Option<&str>| -> Result<_, Refusal> {
+        found.map(PaymentReference::new).transpose()
+    };
+    // Charges named their invoice until 2025.
+    let invoice = name(object.id("invoice")?)?;
+    let Some(payment) = name(object.id("payment_intent")?)?.or(invoice.clone()) else {
         return Ok(Plan::Ignore("NOTHING_BOUGHT"));
-    }
-    let currency = needed("currency", object.name("currency")?)?.to_owned();
-    let id = TransferId::fresh(world);
-    Ok(Plan::act(GoneBack { payments, how, amount, of, currency, key, id }))
+    };
+    Ok(Plan::act(GoneBack { payment, invoice, how, id: TransferId::fresh(world) }))
 }

@@ -9,13 +9,15 @@
 //! either is none of ours.
 
 use crate::{
-    AccountId, Credits, PaymentReference, Provider, PurchaseId, Refusal, Timestamp, World,
+    AccountId, Credits, PaymentReference, Provider, PurchaseId, Refusal, Timestamp, TransferId,
+    World,
     ledger::{Account, AddCredits, Money, Purchase},
     storage::{Command as _, KeySet, Rows},
     webhook::{
         VerifiedEvent, WebhookOptions,
         event::STRIPE,
         object::{Object, needed, no, noted},
+        payment::{Payment, settle},
         plan::{Act, Done, Failed, Plan},
     },
 };
@@ -23,6 +25,10 @@ use crate::{
 /// Credits that were paid for.
 pub(super) struct Credit {
     add: AddCredits,
+    /// The name that they stand under: a refund of it may have come already.
+    reference: PaymentReference,
+    /// What taking that back is called.
+    back: TransferId,
     /// Whose, if the account must be there already.
     known: Option<AccountId>,
 }
@@ -32,20 +38,22 @@ impl Credit {
     pub(super) fn new(
         bought: Bought<'_>,
         options: &WebhookOptions,
-        id: PurchaseId,
+        world: &dyn World,
     ) -> Result<Self, Refusal> {
+        let reference = PaymentReference::new(bought.reference)?;
         let known = options.known_accounts_only.then(|| bought.account.clone());
         let told = bought.told_by.map(|(key, object)| (key.to_owned(), object.to_owned()));
         let purchase = Purchase {
             account: bought.account,
             credits: bought.credits,
             provider: Provider::ours(STRIPE),
-            reference: PaymentReference::new(bought.reference)?,
+            reference: reference.clone(),
             paid: bought.paid,
             paid_at: Some(bought.paid_at),
             metadata: told.into_iter().collect(),
         };
-        Ok(Self { add: AddCredits::new(id, purchase)?, known })
+        let add = AddCredits::new(PurchaseId::fresh(world), purchase)?;
+        Ok(Self { add, reference, back: TransferId::fresh(world), known })
     }
 }
 
@@ -63,6 +71,7 @@ pub(super) struct Bought<'e> {
 impl Act for Credit {
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         self.add.keys(seen, keys);
+        keys.own::<Payment>(&self.reference);
     }
 
     fn act(&self, rows: &mut Rows, now: Timestamp) -> Result<Done, Failed> {
@@ -73,7 +82,11 @@ impl Act for Credit {
             return Err(Failed::hopeless(refusal.code(), refusal.to_string()));
         }
         let receipt = self.add.decide(rows, now)?;
-        Ok(Done::Applied(if receipt.idempotent { Credits::ZERO } else { receipt.credits }))
+        if receipt.idempotent {
+            return Ok(Done::Applied(Credits::ZERO));
+        }
+        let back = settle(rows, &self.reference, self.back, now)?;
+        Ok(Done::Applied(receipt.credits.minus(back).unwrap_or_default()))
     }
 }
 
@@ -107,7 +120,7 @@ pub(super) fn of_session(
         paid_at: event.created(),
         told_by: Some(("session_id", id)),
     };
-    Ok(Plan::act(Credit::new(bought, options, PurchaseId::fresh(world))?))
+    Ok(Plan::act(Credit::new(bought, options, world)?))
 }
 
 /// `payment_intent.succeeded`.
@@ -130,5 +143,5 @@ pub(super) fn of_intent(
         paid_at: event.created(),
         told_by: None,
     };
-    Ok(Plan::act(Credit::new(bought, options, PurchaseId::fresh(world))?))
+    Ok(Plan::act(Credit::new(bought, options, world)?))
 }

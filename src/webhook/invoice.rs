@@ -4,15 +4,19 @@
 //! that cost nothing (a trial) or settle a change of plan (a proration) credit nothing: a whole period's
 //! line brings the credits.
 //!
+//! A refund names the payment's intent; which invoice that paid, another event says, and before 2025 the
+//! invoice itself.
+//!
 //! The account is the `user_id` of the subscription's metadata, which Stripe copies to its invoices.
 
 use crate::{
-    AccountId, Credits, PurchaseId, Timestamp, World,
+    AccountId, Credits, PaymentReference, Refusal, Timestamp, TransferId, World,
     storage::{KeySet, Rows},
     webhook::{
         Subscription, VerifiedEvent, WebhookOptions,
         checkout::{Bought, Credit},
         object::{Object, needed, noted},
+        payment::{Payment, pays, purchase_keys, settle},
         plan::{Act, Done, Failed, Plan},
     },
 };
@@ -22,7 +26,26 @@ struct Settled {
     subscription: Option<String>,
     at: Timestamp,
     is_paid: bool,
+    paid_by: Option<Pays>,
     credit: Option<Credit>,
+}
+
+/// A payment, and the invoice that it paid.
+struct Pays {
+    payment: PaymentReference,
+    invoice: PaymentReference,
+}
+
+impl Pays {
+    fn new(payment: &str, invoice: &str) -> Result<Self, Refusal> {
+        let (payment, invoice) = (PaymentReference::new(payment)?, PaymentReference::new(invoice)?);
+        Ok(Self { payment, invoice })
+    }
+
+    fn keys(&self, keys: &mut KeySet) {
+        keys.own::<Payment>(&self.payment);
+        keys.own::<Payment>(&self.invoice);
+    }
 }
 
 impl Act for Settled {
@@ -30,6 +53,7 @@ impl Act for Settled {
         if let Some(id) = &self.subscription {
             keys.own::<Subscription>(id);
         }
+        self.paid_by.iter().for_each(|pays| pays.keys(keys));
         if let Some(credit) = &self.credit {
             credit.keys(seen, keys);
         }
@@ -42,6 +66,9 @@ impl Act for Settled {
             let last = if self.is_paid { &mut known.paid_at } else { &mut known.failed_at };
             *last = (*last).max(Some(self.at));
             rows.put(known);
+        }
+        if let Some(Pays { payment, invoice }) = &self.paid_by {
+            pays(rows, payment, invoice);
         }
         let credit = self.credit.as_ref().map(|credit| credit.act(rows, now));
         credit.unwrap_or(Ok(Done::Applied(Credits::ZERO)))
@@ -60,7 +87,7 @@ pub(super) fn of_success(
     if subscription.is_none() && credits == Credits::ZERO {
         return Ok(Plan::Ignore("NOTHING_BOUGHT"));
     }
-    let mut credit = None;
+    let (mut credit, mut paid_by) = (None, None);
     if credits > Credits::ZERO {
         let id = needed("id", invoice.id("id")?)?;
         let bought = Bought {
@@ -71,9 +98,11 @@ pub(super) fn of_success(
             paid_at: event.created(),
             told_by: Some(("invoice_id", id)),
         };
-        credit = Some(Credit::new(bought, options, PurchaseId::fresh(world))?);
+        credit = Some(Credit::new(bought, options, world)?);
+        let intent = invoice.id("payment_intent")?;
+        paid_by = intent.map(|intent| Pays::new(intent, id)).transpose()?;
     }
-    Ok(Plan::act(Settled { subscription, at: event.created(), is_paid: true, credit }))
+    Ok(Plan::act(Settled { subscription, at: event.created(), is_paid: true, paid_by, credit }))
 }
 
 /// `invoice.payment_failed`. What follows for the subscription, its own event tells.
@@ -82,7 +111,44 @@ pub(super) fn of_failure(event: &VerifiedEvent) -> Result<Plan, Failed> {
     if subscription.is_none() {
         return Ok(Plan::Ignore("NOTHING_BOUGHT"));
     }
-    Ok(Plan::act(Settled { subscription, at: event.created(), is_paid: false, credit: None }))
+    let (at, paid_by, credit) = (event.created(), None, None);
+    Ok(Plan::act(Settled { subscription, at, is_paid: false, paid_by, credit }))
+}
+
+/// Says which invoice a payment paid; what was refunded of it may have come before.
+struct PaidBy {
+    pays: Pays,
+    back: TransferId,
+}
+
+impl Act for PaidBy {
+    fn looks_up(&self) -> bool {
+        true
+    }
+
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        self.pays.keys(keys);
+        purchase_keys(&self.pays.invoice, seen, keys);
+    }
+
+    fn act(&self, rows: &mut Rows, now: Timestamp) -> Result<Done, Failed> {
+        let Pays { payment, invoice } = &self.pays;
+        pays(rows, payment, invoice);
+        let back = settle(rows, invoice, self.back, now)?;
+        Ok(Done::Applied(Credits::ZERO.minus(back).unwrap_or_default()))
+    }
+}
+
+/// `invoice_payment.paid`.
+pub(super) fn of_payment(event: &VerifiedEvent, world: &dyn World) -> Result<Plan, Failed> {
+    let payment = Object::of(event);
+    let invoice = needed("invoice", payment.id("invoice")?)?;
+    let intent =
+        payment.at(&["payment"]).map(|payment| payment.id("payment_intent")).transpose()?;
+    // Other ways to pay, such as a charge without an intent.
+    let Some(intent) = intent.flatten() else { return Ok(Plan::Ignore("NOTHING_BOUGHT")) };
+    let (pays, back) = (Pays::new(intent, invoice)?, TransferId::fresh(world));
+    Ok(Plan::act(PaidBy { pays, back }))
 }
 
 /// The subscription that it bills: at its end since 2025, at its top before.

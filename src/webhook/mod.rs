@@ -10,6 +10,7 @@
 //! | `checkout.session.completed`, `….async_payment_succeeded` | if it is paid, metadata `user_id` receives metadata `credits` |
 //! | `payment_intent.succeeded` | the same payment, told once more, or by itself |
 //! | `invoice.payment_succeeded` | what [`WebhookOptions::price`] says for its lines, under the invoice's name |
+//! | `invoice_payment.paid` | it is known which payment paid an invoice, for its refunds; send it too |
 //! | `invoice.payment_failed` | the subscription remembers when |
 //! | `customer.subscription.created`, `.updated`, `.deleted` | the [`Subscription`] follows |
 //! | `charge.refunded`, `charge.dispute.created` | the same part of the credits goes back, or is owed |
@@ -21,7 +22,7 @@
 //! | H4, H9 | hostile bytes are a typed refusal, or a dead letter: [`VerifiedEvent`] |
 //! | H5 | secrets do not leak: [`Secret`] |
 //! | H6 to H8 | an event is stored once and done once, as a whole: [`Webhooks::consume`] |
-//! | H10, H11 | order does not matter: [`Subscription`] |
+//! | H10, H11 | order does not matter: [`Subscription`], refunds |
 //! | H12 | retries: [`WebhookOptions::max_retries`] |
 //! | H13 to H17 | workers: [`Webhooks::claim`] |
 //! | H18, H19 | dead letters and retention: [`EventFilter`] |
@@ -41,6 +42,7 @@ mod invoice;
 mod json;
 mod object;
 mod options;
+mod payment;
 pub(crate) mod plan;
 pub(crate) mod record;
 pub(crate) mod retention;
@@ -65,6 +67,7 @@ pub use figures::WebhookFigures;
 pub(crate) use inbox::Inbox;
 pub use inbox::Webhooks;
 pub use options::WebhookOptions;
+pub(crate) use payment::Payment;
 pub use record::{Failure, Received, StoredBody, StoredEvent};
 pub use secret::Secret;
 pub use signature::{HEADER_BYTES_MAX, TOLERANCE};

@@ -110,6 +110,7 @@ impl Plan {
             | "customer.subscription.updated"
             | "customer.subscription.deleted" => subscription::of_event(event),
             "invoice.payment_succeeded" => invoice::of_success(event, options, world),
+            "invoice_payment.paid" => invoice::of_payment(event, world),
             "invoice.payment_failed" => invoice::of_failure(event),
             "charge.refunded" => charge::of_refund(event, world),
             "charge.dispute.created" => charge::of_dispute(event, world),
