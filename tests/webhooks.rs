@@ -129,6 +129,10 @@ fn h4_signed_bytes_that_are_no_event_are_refused() {
         br#"{"id":"a\u0000b","type":"a","created":1,"data":{"object":{}}}"#,
         br#"{"id":7,"type":"a","created":1,"data":{"object":{}}}"#,
         br#"{"id":"evt_1","type":"a","created":1,"data":{"object":{"a":1,"a":2}}}"#,
+        br#"{"id":"evt_1","type":"a","created":1,"data":{"object":{"a":1,"\u0061":2}}}"#,
+        // Under serde_json's feature `raw_value`, which a host may switch on, two amounts.
+        br#"{"id":"evt_1","type":"a","created":1,"data":{"object":
+            {"$serde_json::private::RawValue":"{\"a\":1,\"a\":2}"}}}"#,
     ] {
         let refused = signed(bad).map(|event| event.id().to_owned());
         assert!(matches!(refused, Err(WebhookError::Payload { .. })), "{bad:.60?}: {refused:?}");

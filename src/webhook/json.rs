@@ -1,18 +1,27 @@
 //! JSON that means one thing: a repeated key is an error, and so is what no parser should follow.
 //!
 //! Two readers of `{"credits":"1","credits":"1000"}` may see two amounts.
+//!
+//! A body is read twice: once for its keys, once for its value. The value is for `serde_json` to make,
+//! because other crates of a host may switch on features of it: under `arbitrary_precision`, `1.5`
+//! reaches any reader but its own as an object.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde_core::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+/// A key whose text `serde_json` reads as JSON once more, under its feature `raw_value`. What is in
+/// there would be read without us.
+const UNFOLDED: &str = "$serde_json::private::RawValue";
 
 /// A value without repeated keys.
-struct Strict(Value);
+struct Strict;
 
 /// The value of a text; at most 128 levels deep, as `serde_json` reads.
 pub(super) fn strict(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str::<Strict>(text).map(|strict| strict.0)
+    serde_json::from_str::<Strict>(text)?;
+    serde_json::from_str(text)
 }
 
 impl<'de> Deserialize<'de> for Strict {
@@ -31,45 +40,42 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_unit<E>(self) -> Result<Strict, E> {
-        Ok(Strict(Value::Null))
+        Ok(Strict)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Strict, E> {
-        Ok(Strict(value.into()))
+    fn visit_bool<E>(self, _: bool) -> Result<Strict, E> {
+        Ok(Strict)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Strict, E> {
-        Ok(Strict(value.into()))
+    fn visit_i64<E>(self, _: i64) -> Result<Strict, E> {
+        Ok(Strict)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Strict, E> {
-        Ok(Strict(value.into()))
+    fn visit_u64<E>(self, _: u64) -> Result<Strict, E> {
+        Ok(Strict)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Strict, E> {
-        Ok(Strict(value.into()))
+    fn visit_f64<E>(self, _: f64) -> Result<Strict, E> {
+        Ok(Strict)
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Strict, E> {
-        Ok(Strict(value.into()))
+    fn visit_str<E>(self, _: &str) -> Result<Strict, E> {
+        Ok(Strict)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut source: A) -> Result<Strict, A::Error> {
-        let mut all = Vec::new();
-        while let Some(Strict(value)) = source.next_element()? {
-            all.push(value);
-        }
-        Ok(Strict(all.into()))
+        while source.next_element::<Strict>()?.is_some() {}
+        Ok(Strict)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Strict, A::Error> {
-        let mut all = Map::new();
+        let mut keys = BTreeSet::new();
         while let Some(key) = source.next_key::<String>()? {
-            let Strict(value) = source.next_value()?;
-            if all.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key is repeated"));
+            source.next_value::<Strict>()?;
+            if key == UNFOLDED || !keys.insert(key) {
+                return Err(A::Error::custom("a key is repeated, or reserved"));
             }
         }
-        Ok(Strict(all.into()))
+        Ok(Strict)
     }
 }
