@@ -12,6 +12,7 @@
 #   clippy    no lint fires, in the library, its tests, examples and benches
 #   doc       the documentation builds without a warning
 #   test      all tests, documentation examples, live servers and the licences of all dependencies
+#   fuzz      the fuzz targets hold over their seeds and thousands of changes of them
 #   features  the library compiles without features and with each one alone
 #   examples  all examples build, share_media runs twice on one database, a load is proved,
 #             replay_limits decides
@@ -25,7 +26,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all_steps=(tools fmt spell coexist clippy doc test features examples package)
+all_steps=(tools fmt spell coexist clippy doc test fuzz features examples package)
 
 # Debug info would double the time and the disk that the builds take.
 export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-0}"
@@ -43,6 +44,7 @@ step_tools() {
 
 step_fmt() {
     cargo fmt --all --check
+    cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 }
 
 step_spell() {
@@ -73,6 +75,14 @@ step_test() {
     if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ]; then
         skip "test: the live tests, because FINALMILE_SKIP_LIVE=1 is set"
     fi
+}
+
+step_fuzz() {
+    # A package apart, in the folder of the others, so that it is cached with them.
+    local apart=(--manifest-path tests/fuzz/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}")
+    cargo clippy "${apart[@]}" --all-targets -- -D warnings
+    cargo test "${apart[@]}"
+    cargo test "${apart[@]}" --features host
 }
 
 step_features() {
