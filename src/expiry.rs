@@ -38,6 +38,8 @@ impl<C: Expiry> Command for Chunk<C> {
 
 /// One thing that may be due. It checks again, because its page of keys is old by now.
 pub(crate) trait Expiry: Command {
+    /// How many of them one chunk may take.
+    const CHUNK: usize = CHUNK;
     /// Ends it if it is due; whether it did.
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool;
 }
@@ -55,10 +57,10 @@ pub(crate) fn expire<R: Record, C: Expiry + Clone>(
     let mut cursor: Option<Cursor> = None;
     while !deadline.is_over() {
         let scan = Scan { index, ..Scan::of::<R>() };
-        let scan = scan.limit(CHUNK).after(cursor);
+        let scan = scan.limit(C::CHUNK).after(cursor);
         let Page { rows, next, .. } = store.scan::<R>(scan).wait()?;
         let chunk: Vec<C> = rows.into_iter().take_while(&is_due).map(&expiry).collect();
-        let short = chunk.len() < CHUNK;
+        let short = chunk.len() < C::CHUNK;
         let (count, all) = end_all(store, chunk)?;
         ended += count;
         left |= !all;

@@ -29,8 +29,9 @@ use crate::{
         Upload, UploadEvent, UploadStatus,
     },
     webhook::{
-        self, Failure, StoredEvent,
+        Failure, StoredEvent,
         retention::{Forget, Forgive},
+        work,
     },
 };
 
@@ -132,7 +133,7 @@ impl FinalMile {
 fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> {
     let (store, limits, webhooks) = (fm.store(), fm.keeper().live().options, &fm.inbox().options);
     let now = store.now();
-    let events = webhook::work(fm, deadline);
+    let events = work::built_in(fm, deadline);
     let before = now.before(UPLOAD_TTL);
     let uploads = expire(
         store,
@@ -191,8 +192,10 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
         |failure: &Failure| failure.over_at.is_some_and(|at| at <= now.before(failures_kept)),
         |failure| Forgive { key: (failure.sender, failure.id), kept: failures_kept },
     );
+    // Last, because a host's handlers may take their time.
+    let handled = work::handled(fm, deadline);
     // A fault of one keeps nobody from the next.
-    let events = events?;
+    let events = events?.and(handled?);
     let all = [
         uploads?,
         reservations?,

@@ -32,6 +32,10 @@ use stripe::{NOW, change, charge, dispute, event, intent, session, subscription}
 
 const GIFT: &str = "customer.created";
 
+/// What the host's own workers claim.
+const CLAIMED: [&str; 3] =
+    ["payment_intent.succeeded", "customer.subscription.updated", "customer.deleted"];
+
 /// What a host does when a customer comes: ten credits, once.
 fn gift(event: &VerifiedEvent) -> Effect {
     let customer = event.object_id().unwrap();
@@ -63,12 +67,13 @@ impl Delivery {
     fn new(backend: impl Backend, seed: u64) -> Self {
         let clock = Arc::new(Simulated::new(Timestamp::from_millis(NOW * 1_000), seed));
         let moods = Simulated::new(Timestamp::default(), seed + 7);
-        let options =
-            WebhookOptions::default().on("stripe", GIFT, move |event| match moods.random() % 10 {
-                0 => Verdict::Retry("their server is down".to_owned()),
-                1 => resume_unwind(Box::new("as asked for")),
-                _ => Verdict::Done(gift(event)),
-            });
+        let options = WebhookOptions::default();
+        let options = CLAIMED.iter().fold(options, |all, kind| all.claimed("stripe", kind));
+        let options = options.on("stripe", GIFT, move |event| match moods.random() % 10 {
+            0 => Verdict::Retry("their server is down".to_owned()),
+            1 => resume_unwind(Box::new("as asked for")),
+            _ => Verdict::Done(gift(event)),
+        });
         let fm = FinalMile::builder(backend).world(clock.clone()).webhooks(options).open().unwrap();
         let dice = Simulated::new(Timestamp::default(), seed + 3);
         let (expected, subscriptions) = (HashMap::new(), HashMap::new());
@@ -112,7 +117,8 @@ impl Delivery {
             owned -= back;
             if self.dice(4) == 0 {
                 let customer = json!({"id": format!("cus_{}", self.dice(6)), "user": user});
-                self.add(GIFT, at, &customer);
+                let kind = if self.dice(2) == 0 { GIFT } else { "customer.deleted" };
+                self.add(kind, at, &customer);
                 owned += 10;
             }
             *self.expected.entry(user.clone()).or_default() += owned;
@@ -169,7 +175,9 @@ impl Delivery {
         let claimed = self.workers.swap_remove(at);
         let verdict = match self.dice(6) {
             0 => Verdict::Retry("not today".to_owned()),
-            _ if claimed.event().kind() == GIFT => Verdict::Done(gift(claimed.event())),
+            _ if claimed.event().kind() == "customer.deleted" => {
+                Verdict::Done(gift(claimed.event()))
+            }
             _ => Verdict::Done(Effect::built_in()),
         };
         let done = self.fm.webhooks().complete(claimed, verdict).wait();
@@ -185,6 +193,10 @@ impl Delivery {
         for _ in 0..200 {
             self.clock.advance(Duration::from_secs(3_601));
             self.fm.maintain(Budget::seconds(60)).wait().unwrap();
+            while let Some(claimed) = self.fm.webhooks().claim().wait().unwrap() {
+                self.workers.push(claimed);
+                self.complete(0);
+            }
             admin.replay_dead(&EventFilter::default(), "the payment came").unwrap();
             if admin.waiting_events(None).wait().unwrap().rows.is_empty() {
                 return;

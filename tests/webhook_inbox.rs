@@ -26,7 +26,7 @@ use finalmile::{
     },
 };
 use serde_json::json;
-use stripe::{NOW, change, dispute, event, session};
+use stripe::{NOW, change, charge, dispute, event, session};
 
 const COMPLETED: &str = "checkout.session.completed";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -98,6 +98,11 @@ fn hosts(id: &str, object: &str, at: i64) -> VerifiedEvent {
 
 fn handled(handler: impl Fn(&VerifiedEvent) -> Verdict + Send + Sync + 'static) -> World {
     World::with(WebhookOptions::default().on("stripe", "customer.updated", handler))
+}
+
+/// Where the host's own workers claim what was paid.
+fn claimed() -> World {
+    World::with(WebhookOptions::default().claimed("stripe", COMPLETED))
 }
 
 fn code<T: std::fmt::Debug>(answer: Result<T, Error>) -> &'static str {
@@ -206,17 +211,7 @@ impl Command for Half {
 }
 
 fn half(panics: bool) -> Effect {
-    let purchase = Purchase {
-        account: AccountId::new("ada").unwrap(),
-        credits: Credits::new(5),
-        provider: "host".parse().unwrap(),
-        reference: "r".parse().unwrap(),
-        paid: Money::minor(0, "usd").unwrap(),
-        paid_at: None,
-        metadata: Default::default(),
-    };
-    let purchase = AddCredits::new(PurchaseId::fresh(&SystemWorld), purchase).unwrap();
-    Effect::of(Half { purchase, panics })
+    Effect::of(Half { purchase: bonus(), panics })
 }
 
 #[test]
@@ -249,6 +244,20 @@ fn h8_a_handlers_effect_commits_with_the_event() {
     assert_eq!(world.consume(&with("evt_2", "no")).credited, Credits::ZERO);
     assert_eq!(world.consume(&paid("evt_3", "pi_3")).code, Some("HANDLER_IGNORED"));
     assert_eq!(world.balance("ada"), 7);
+}
+
+/// Five credits of the host's.
+fn bonus() -> AddCredits {
+    let purchase = Purchase {
+        account: AccountId::new("ada").unwrap(),
+        credits: Credits::new(5),
+        provider: "host".parse().unwrap(),
+        reference: "r".parse().unwrap(),
+        paid: Money::minor(0, "usd").unwrap(),
+        paid_at: None,
+        metadata: Default::default(),
+    };
+    AddCredits::new(PurchaseId::fresh(&SystemWorld), purchase).unwrap()
 }
 
 struct Nothing;
@@ -295,7 +304,7 @@ fn h12_the_fourth_failure_is_the_last_and_maintenance_drives_the_others() {
 
 #[test]
 fn h13_a_worker_that_lost_its_lease_changes_nothing() {
-    let world = World::new();
+    let world = claimed();
     world.fm.webhooks().receive(&paid("evt_1", "pi_1")).wait().unwrap();
     let slow = world.fm.webhooks().claim().wait().unwrap().unwrap();
     assert_eq!((slow.event().id(), slow.attempt()), ("evt_1", 1));
@@ -316,7 +325,7 @@ fn h13_a_worker_that_lost_its_lease_changes_nothing() {
 
 #[test]
 fn h13_a_lease_that_is_over_but_not_taken_still_counts() {
-    let world = World::new();
+    let world = claimed();
     world.fm.webhooks().receive(&paid("evt_1", "pi_1")).wait().unwrap();
     let slow = world.fm.webhooks().claim().wait().unwrap().unwrap();
     world.clock.advance(Duration::from_secs(61));
@@ -327,7 +336,7 @@ fn h13_a_lease_that_is_over_but_not_taken_still_counts() {
 
 #[test]
 fn h14_many_workers_share_the_events_and_no_two_have_one() {
-    let world = World::new();
+    let world = World::with(WebhookOptions::default().claimed("stripe", "customer.updated"));
     for n in 0..60 {
         let event = hosts(&format!("evt_{n}"), &format!("cus_{}", n % 20), n);
         world.fm.webhooks().receive(&event).wait().unwrap();
@@ -370,8 +379,8 @@ fn h14_many_workers_share_the_events_and_no_two_have_one() {
 
 #[test]
 fn h15_an_event_that_kills_its_workers_dies_in_the_end() {
-    let world = handled(|_| Verdict::Ignored);
-    world.fm.webhooks().receive(&hosts("evt_1", "cus_1", 0)).wait().unwrap();
+    let world = World::with(WebhookOptions::default().claimed("stripe", "customer.updated"));
+    assert_eq!(world.consume(&hosts("evt_1", "cus_1", 0)).outcome, Outcome::Pending);
     for attempt in 1..=4 {
         let claimed = world.fm.webhooks().claim().wait().unwrap().unwrap();
         assert_eq!(claimed.attempt(), attempt);
@@ -381,8 +390,13 @@ fn h15_an_event_that_kills_its_workers_dies_in_the_end() {
     assert!(world.fm.webhooks().claim().wait().unwrap().is_none());
     assert_eq!(world.status("evt_1"), Some(EventStatus::Dead));
     assert_eq!(world.failure("evt_1").unwrap().failure_count, 4);
+    assert_eq!(world.event("evt_1").unwrap().attempts, 4);
     // Its object is free again.
-    assert_eq!(world.consume(&hosts("evt_2", "cus_1", 1)).outcome, Outcome::Ignored);
+    world.consume(&hosts("evt_2", "cus_1", 1));
+    assert_eq!(world.fm.webhooks().claim().wait().unwrap().unwrap().event().id(), "evt_2");
+    // What workers claim, maintenance leaves to them.
+    world.consume(&hosts("evt_3", "cus_3", 1));
+    assert_eq!(world.maintain().events_processed, 0);
 }
 
 #[test]
@@ -533,10 +547,8 @@ fn an_ignored_event_is_done_when_a_handler_was_added() {
 
 #[test]
 fn h19_what_has_ended_is_forgotten_and_what_waits_or_is_dead_never() {
-    let world = handled(|event| match event.id() {
-        "evt_wait" => Verdict::Retry("not today".to_owned()),
-        _ => Verdict::Done(Effect::none()),
-    });
+    let options = WebhookOptions::default().claimed("stripe", "customer.updated");
+    let world = World::with(options);
     world.consume(&paid("evt_ok", "pi_1"));
     world.consume(&event("evt_dead", COMPLETED, 0, &json!({"id": "cs_1"})));
     world.consume(&orphan("evt_late"));
@@ -554,7 +566,10 @@ fn h19_what_has_ended_is_forgotten_and_what_waits_or_is_dead_never() {
     assert!(world.failure("evt_late").is_none() && world.failure("evt_dead").is_some());
     world.clock.advance(DAY * 61);
     drop(claimed);
-    assert_eq!(world.maintain().events_removed, 3);
+    assert_eq!(
+        (world.maintain().events_removed, world.status("evt_new")),
+        (3, Some(EventStatus::Working))
+    );
     assert!(world.event("evt_ok").is_none());
     let kept = world.admin().event(&name("evt_dead")).wait().unwrap().unwrap();
     assert_eq!((kept.event.status, kept.bodies.len()), (EventStatus::Dead, 1));
@@ -610,6 +625,95 @@ fn figures_tell_depth_age_attempts_and_lag() {
     assert_eq!((figures.lag_p50_ms, figures.lag_p99_ms), (0, 40));
     world.clock.advance(HOUR);
     assert_eq!(world.admin().webhook_figures().unwrap().ended_last_hour, 0);
+}
+
+#[test]
+fn an_event_that_ended_is_a_duplicate_for_the_admin_too() {
+    let world = handled(|_| Verdict::Done(Effect::none()));
+    world.consume(&hosts("evt_1", "cus_1", 0));
+    let again = world.admin().reprocess_event(&name("evt_1"), "why not").wait().unwrap();
+    assert_eq!(again.outcome, Outcome::Duplicate);
+    let ended = world.admin().ended_events(None).wait().unwrap().rows;
+    assert_eq!(ended.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["evt_1"]);
+}
+
+#[test]
+fn what_goes_with_a_payment_does_not_go_without_it() {
+    let options = WebhookOptions::default()
+        .on("stripe", COMPLETED, |_| Verdict::Done(Effect::built_in().and(bonus())));
+    let world = World::with(options);
+    let unpaid = change(session("pi_1", "ada", "7"), &json!({"payment_status": "unpaid"}));
+    let done = world.consume(&event("evt_1", COMPLETED, 0, &unpaid));
+    assert_eq!((done.outcome, done.code), (Outcome::Ignored, Some("NOT_PAID_YET")));
+    assert_eq!(world.balance("ada"), 0);
+    world.consume(&paid("evt_2", "pi_2"));
+    assert_eq!(world.balance("ada"), 1_005);
+}
+
+#[test]
+fn slow_handlers_keep_nothing_else_from_ending() {
+    let world = handled(|_| {
+        std::thread::sleep(Duration::from_millis(400));
+        Verdict::Done(Effect::none())
+    });
+    for n in 0..5 {
+        let event = hosts(&format!("evt_{n}"), &format!("cus_{n}"), 0);
+        world.fm.webhooks().receive(&event).wait().unwrap();
+    }
+    world.consume(&paid("evt_p", "pi_p"));
+    world.fm.webhooks().receive(&paid("evt_q", "pi_q")).wait().unwrap();
+    let ada = AccountId::new("ada").unwrap();
+    let hold = world.fm.ledger().reserve(&ada, Credits::new(7), HOUR, &"r".parse().unwrap());
+    hold.wait().unwrap();
+    world.clock.advance(HOUR);
+    let report = world.fm.maintain(Budget::seconds(1)).wait().unwrap();
+    assert_eq!((report.reservations_expired, report.more), (1, true));
+    assert_eq!(world.status("evt_q"), Some(EventStatus::Ok));
+}
+
+#[test]
+fn what_was_passed_over_is_left_and_said() {
+    let world = handled(|_| Verdict::Done(Effect::none()));
+    for n in (0..1_100).rev() {
+        let event = hosts(&format!("evt_{n}"), "cus_1", n);
+        world.fm.webhooks().receive(&event).wait().unwrap();
+    }
+    let mut runs = 0;
+    while world.maintain().more {
+        runs += 1;
+    }
+    assert!(runs > 0 && world.admin().waiting_events(None).wait().unwrap().rows.is_empty());
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_new_event_waiting() {
+    let world = World::new();
+    world.clock.advance(HOUR);
+    world.fm.webhooks().receive(&paid("evt_1", "pi_1")).wait().unwrap();
+    world.clock.set(Timestamp::from_millis(NOW * 1_000));
+    assert_eq!((world.maintain().events_processed, world.balance("ada")), (1, 1_000));
+}
+
+#[test]
+fn a_payment_and_its_refund_in_one_transaction_are_both_done() {
+    let world = World::new();
+    let webhooks = world.fm.webhooks();
+    let both = vec![
+        webhooks.prepare(&paid("evt_1", "pi_1")),
+        webhooks.prepare(&event("evt_2", "charge.refunded", 1, &charge("pi_1", 499))),
+        webhooks.prepare(&event("evt_3", "charge.dispute.created", 1, &dispute("dp", "pi_2", 9))),
+        webhooks.prepare(&paid("evt_4", "pi_2")),
+        webhooks.prepare(&event("evt_5", "charge.dispute.created", 1, &dispute("dp", "pi_2", 499))),
+    ];
+    let done = world.fm.store().submit(both).wait().unwrap();
+    let outcomes: Vec<_> = done.into_iter().map(|one| one.unwrap().outcome).collect();
+    use Outcome::{Ok as Good, Retry};
+    assert_eq!(outcomes, [Good, Good, Retry, Good, Retry]);
+    // What the refund could not reach within the transaction, it said; the next news settles it.
+    world.clock.advance(HOUR);
+    world.maintain();
+    world.consume(&event("evt_6", "charge.refunded", 2, &charge("pi_1", 499)));
+    assert_eq!(world.balance("ada"), 1_000 - 18);
 }
 
 #[test]

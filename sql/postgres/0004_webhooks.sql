@@ -61,14 +61,16 @@ CREATE TABLE fm_event_lane (
     PRIMARY KEY (sender, object)
 );
 
--- What is known of a payment beside what it bought: refunds that overtook it, the invoice that it paid.
+-- What is known under a payment's names beside what it bought: which of them its credits stand under,
+-- which invoice it paid, refunds that came before it.
 CREATE TABLE fm_payment (
     reference text COLLATE "C" NOT NULL PRIMARY KEY,
     credited_as text COLLATE "C",
-    refunded bigint NOT NULL CHECK (refunded >= 0),
-    charged bigint NOT NULL CHECK (charged >= 0),
-    currency text COLLATE "C" NOT NULL,
-    disputed bigint NOT NULL CHECK (disputed >= 0)
+    pays text COLLATE "C",
+    refunded bigint NOT NULL,
+    charged bigint NOT NULL,
+    disputed bigint NOT NULL CHECK (disputed >= 0),
+    CHECK (0 <= refunded AND refunded <= charged)
 );
 
 CREATE TABLE fm_subscription (
@@ -80,7 +82,7 @@ CREATE TABLE fm_subscription (
     price text COLLATE "C",
     period_end bigint,
     cancel_at_period_end bigint NOT NULL,
-    told_at bigint NOT NULL,
+    told_at bigint,
     told_rank bigint NOT NULL,
     told_by text COLLATE "C" NOT NULL,
     paid_at bigint,

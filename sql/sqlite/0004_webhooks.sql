@@ -61,14 +61,16 @@ CREATE TABLE fm_event_lane (
     PRIMARY KEY (sender, object)
 ) STRICT, WITHOUT ROWID;
 
--- What is known of a payment beside what it bought: refunds that overtook it, the invoice that it paid.
+-- What is known under a payment's names beside what it bought: which of them its credits stand under,
+-- which invoice it paid, refunds that came before it.
 CREATE TABLE fm_payment (
     reference TEXT NOT NULL PRIMARY KEY,
     credited_as TEXT,
-    refunded INTEGER NOT NULL CHECK (refunded >= 0),
-    charged INTEGER NOT NULL CHECK (charged >= 0),
-    currency TEXT NOT NULL,
-    disputed INTEGER NOT NULL CHECK (disputed >= 0)
+    pays TEXT,
+    refunded INTEGER NOT NULL,
+    charged INTEGER NOT NULL,
+    disputed INTEGER NOT NULL CHECK (disputed >= 0),
+    CHECK (0 <= refunded AND refunded <= charged)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE fm_subscription (
@@ -80,7 +82,7 @@ CREATE TABLE fm_subscription (
     price TEXT,
     period_end INTEGER,
     cancel_at_period_end INTEGER NOT NULL,
-    told_at INTEGER NOT NULL,
+    told_at INTEGER,
     told_rank INTEGER NOT NULL,
     told_by TEXT NOT NULL,
     paid_at INTEGER,

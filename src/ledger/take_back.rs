@@ -90,6 +90,11 @@ impl TakeBack {
         Self { shortfall, ..self }
     }
 
+    /// Whether its key was used, whatever for.
+    pub(crate) fn was_done(&self, rows: &Rows) -> bool {
+        rows.get::<Once>(&self.once()).is_some()
+    }
+
     fn payment(&self) -> (Provider, PaymentReference) {
         (self.provider.clone(), self.reference.clone())
     }

@@ -345,6 +345,11 @@ impl Rows {
         keys.rows().all(row) && keys.ranges().all(range)
     }
 
+    /// Whether a row was asked for and may be written: for what comes up only while it is decided.
+    pub(crate) fn is_held<R: Record>(&self, key: &R::Key) -> bool {
+        self.slots.get(&RowId::of::<R>(key)).is_some_and(|slot| slot.held)
+    }
+
     /// Whether a row or range that is not known yet was read since the last call.
     pub(crate) fn was_curious(&self) -> bool {
         self.curious.take()

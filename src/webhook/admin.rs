@@ -6,9 +6,9 @@ use crate::{
     limit::checked_reason,
     storage::{Cursor, Page, Pending, Scan, StoreError},
     webhook::{
-        Consumed, EventFilter, EventId, Failure, StoredBody, StoredEvent, WebhookFigures,
-        dead::{Act, What},
-        work,
+        Consumed, EventFilter, EventId, Failure, Outcome, StoredBody, StoredEvent, WebhookFigures,
+        dead::{Deed, What},
+        handle,
     },
 };
 
@@ -50,6 +50,12 @@ impl Admin {
         self.fm().store().scan_in(scan, FinalMile::fault("dead-letters", None))
     }
 
+    /// The events that came to a good end, the last first, 100 a page.
+    pub fn ended_events(&self, after: Option<Cursor>) -> Pending<Page<StoredEvent>> {
+        let scan = Scan::of::<StoredEvent>().by("fm_event_ended").descending().after(after);
+        self.fm().store().scan_in(scan, FinalMile::fault("ended-events", None))
+    }
+
     /// The events that have not ended, those first that are due first, 100 a page.
     pub fn waiting_events(&self, after: Option<Cursor>) -> Pending<Page<StoredEvent>> {
         let scan = Scan::of::<StoredEvent>().by("fm_event_due").after(after);
@@ -72,7 +78,7 @@ impl Admin {
         let (fm, event) = (self.fm().clone(), event.clone());
         Pending::on_thread("finalmile-admin", move || {
             fm.ask(service, None, command).wait()?;
-            work::again(&fm, &event)
+            handle::again(&fm, &event, Outcome::Duplicate)
         })
     }
 
@@ -124,9 +130,9 @@ impl Admin {
         WebhookFigures::read(self.fm().store()).map_err(FinalMile::fault("webhook-figures", None))
     }
 
-    fn act(&self, event: &EventId, reason: &str, what: What) -> Result<Act, Refusal> {
+    fn act(&self, event: &EventId, reason: &str, what: What) -> Result<Deed, Refusal> {
         let (event, actor) = (event.clone(), self.actor().clone());
-        Ok(Act { event, actor, reason: checked_reason(reason)?, what })
+        Ok(Deed { event, actor, reason: checked_reason(reason)?, what })
     }
 
     fn act_on(

@@ -91,6 +91,8 @@ impl Consumed {
 /// One attempt at a stored event.
 pub(crate) struct Attempt {
     pub(crate) key: (Provider, String),
+    /// The event's lane, if its worker may have left it taken.
+    pub(crate) lane: Option<(Provider, String)>,
     /// The lease that it was made under.
     pub(crate) lease: Option<Claim>,
     pub(crate) plan: Plan,
@@ -98,6 +100,12 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
+    /// One under a lease.
+    pub(super) fn under(lease: Claim, plan: Plan, retries: Retries) -> Self {
+        let (key, lane) = (lease.key(), Some(lease.lane.clone()));
+        Self { key, lane, lease: Some(lease), plan, retries }
+    }
+
     /// The event, if this attempt may end it; else what to answer instead.
     fn event(&self, rows: &Rows, now: Timestamp) -> Result<Result<StoredEvent, Consumed>, Refusal> {
         let name = || EventId::of(&self.key.0, &self.key.1);
@@ -167,8 +175,8 @@ impl Command for Attempt {
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         keys.own::<StoredEvent>(&self.key);
         keys.own::<Failure>(&self.key);
-        if let Some(lease) = &self.lease {
-            keys.own::<Lane>(&lease.lane);
+        if let Some(lane) = &self.lane {
+            keys.own::<Lane>(lane);
         }
         self.plan.keys(seen, keys);
     }
@@ -179,8 +187,8 @@ impl Command for Attempt {
             Err(answer) => return Ok(answer),
         };
         let done = self.plan.carry_out(rows, now);
-        if let Some(lease) = &self.lease {
-            lease.leave(rows);
+        if let Some(lane) = &self.lane {
+            Lane::leave(rows, lane, &event.id);
         }
         Ok(self.end(rows, event, done, now))
     }
@@ -207,7 +215,10 @@ impl Command for ConsumeEvent {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         match self.receive.decide(rows, now)? {
-            Received::Conflict => Ok(Consumed::new(self.receive.event(), Outcome::Conflict)),
+            Received::Conflict => {
+                let code = Some("EVENT_CONFLICT");
+                Ok(Consumed { code, ..Consumed::new(self.receive.event(), Outcome::Conflict) })
+            }
             // One that was stored and not done yet is done now.
             Received::Stored | Received::Duplicate => self.attempt.decide(rows, now),
         }

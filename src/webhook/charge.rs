@@ -7,13 +7,13 @@
 use crate::{
     AccountId, Credits, IdempotencyKey, PaymentReference, Provider, Refusal, Timestamp, TransferId,
     World,
-    ledger::{PurchaseRecord, Shortfall, TakeBack},
+    ledger::TakeBack,
     storage::{Command as _, KeySet, Rows},
     webhook::{
         VerifiedEvent,
         event::STRIPE,
         object::{Object, needed, no},
-        payment::{Payment, Refunded, claim, part, purchase_keys, settle},
+        payment::{Payment, claim, part, purchase, purchase_keys, settle},
         plan::{Act, Done, Failed, Plan},
     },
 };
@@ -28,17 +28,18 @@ struct GoneBack {
 }
 
 enum How {
-    /// In all, up to now.
-    Refunded(Refunded),
+    /// So much of so much, in all, up to now.
+    Refunded { amount: i64, of: i64 },
     /// By the bank.
     Disputed { amount: i64, currency: String, key: IdempotencyKey },
 }
 
 impl GoneBack {
-    /// The name that its credits stand under.
-    fn name(&self, rows: &Rows) -> PaymentReference {
-        let known = rows.get::<Payment>(&self.payment).and_then(|known| known.credited_as.clone());
-        self.invoice.clone().or(known).unwrap_or_else(|| self.payment.clone())
+    /// The names that its credits may stand under.
+    fn names(&self, rows: &Rows) -> Vec<PaymentReference> {
+        let others = rows.get::<Payment>(&self.payment).into_iter().flat_map(Payment::others);
+        let given = self.invoice.iter().chain([&self.payment]).cloned();
+        given.chain(others).collect()
     }
 
     /// What a dispute takes, once.
@@ -49,28 +50,25 @@ impl GoneBack {
         key: &IdempotencyKey,
         now: Timestamp,
     ) -> Result<Credits, Failed> {
-        let name = self.name(rows);
+        let found =
+            self.names(rows).into_iter().find_map(|name| Some((purchase(rows, &name)?, name)));
         // It may have overtaken the payment.
         let unknown =
             || Failed::later("PURCHASE_NOT_FOUND", "no payment of that name was credited");
-        let claim = claim(rows, &name).cloned().ok_or_else(unknown)?;
-        let bought = rows.get::<PurchaseRecord>(&(claim.account.clone(), claim.purchase));
-        let bought = bought.cloned().ok_or_else(unknown)?;
+        let (bought, name) = found.ok_or_else(unknown)?;
         if bought.currency != currency {
             return Err(no("currency", "currency of the payment"));
         }
         let left = bought.credits.minus(bought.refunded).unwrap_or_default();
+        // Banks take a little more at times, for their own rate of exchange.
+        let amount = amount.min(bought.amount_minor);
         let credits = part(bought.credits, amount, bought.amount_minor)?.min(left);
-        if credits <= Credits::ZERO {
+        let take_back = self.take_back(&name, &bought.account, Some(credits), key);
+        if credits <= Credits::ZERO || take_back.was_done(rows) {
             return Ok(Credits::ZERO);
         }
-        let done = self.take_back(&name, &claim.account, Some(credits), key).decide(rows, now)?;
-        if done.replayed {
-            return Ok(Credits::ZERO);
-        }
-        let known = Payment::known(rows, &name);
-        let disputed = known.disputed.plus(credits).unwrap_or(bought.credits);
-        rows.put(Payment { disputed, ..known });
+        take_back.decide(rows, now)?;
+        rows.put(Payment::known(rows, &name).after_dispute(credits));
         Ok(credits)
     }
 
@@ -82,7 +80,7 @@ impl GoneBack {
         key: &IdempotencyKey,
     ) -> TakeBack {
         let payment = (Provider::ours(STRIPE), name.clone());
-        TakeBack::chargeback(account, payment, credits, key, self.id).or(Shortfall::Owe)
+        TakeBack::chargeback(account, payment, credits, key, self.id)
     }
 }
 
@@ -93,20 +91,25 @@ impl Act for GoneBack {
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         keys.own::<Payment>(&self.payment);
-        let name = self.name(seen);
-        keys.own::<Payment>(&name);
-        purchase_keys(&name, seen, keys);
-        if let (How::Disputed { key, .. }, Some(claim)) = (&self.how, claim(seen, &name)) {
-            self.take_back(&name, &claim.account, None, key).keys(seen, keys);
+        for name in self.names(seen) {
+            keys.own::<Payment>(&name);
+            purchase_keys(&name, seen, keys);
+            if let (How::Disputed { key, .. }, Some(claim)) = (&self.how, claim(seen, &name)) {
+                self.take_back(&name, &claim.account, None, key).keys(seen, keys);
+            }
         }
     }
 
     fn act(&self, rows: &mut Rows, now: Timestamp) -> Result<Done, Failed> {
         let taken = match &self.how {
-            How::Refunded(refund) => {
-                let name = self.name(rows);
-                rows.put(Payment::known(rows, &name).after(refund));
-                settle(rows, &name, self.id, now)?
+            How::Refunded { amount, of } => {
+                let names = self.names(rows);
+                // Under all of them: whichever is credited, now or later, is settled.
+                for name in &names {
+                    rows.put(Payment::known(rows, name).after_refund(*amount, *of));
+                }
+                let credited = names.iter().find(|name| purchase(rows, name).is_some());
+                credited.map_or(Ok(Credits::ZERO), |name| settle(rows, name, self.id, now))?
             }
             How::Disputed { amount, currency, key } => {
                 self.dispute(rows, (*amount, currency), key, now)?
@@ -123,16 +126,15 @@ pub(super) fn of_refund(event: &VerifiedEvent, world: &dyn World) -> Result<Plan
     let of = needed("amount", charge.count("amount")?)?;
     // Whatever it paid for: a part is a part.
     part(Credits::ZERO, amount, of)?;
-    let currency = needed("currency", charge.name("currency")?)?.to_owned();
-    gone_back(charge, How::Refunded(Refunded { amount, of, currency }), world)
+    gone_back(charge, How::Refunded { amount, of }, world)
 }
 
-/// `charge.dispute.created`.
+/// `charge.dispute.created`, and `charge.dispute.funds_withdrawn`, by which an inquiry becomes one.
 pub(super) fn of_dispute(event: &VerifiedEvent, world: &dyn World) -> Result<Plan, Failed> {
     let dispute = Object::of(event);
     let status = needed("status", dispute.name("status")?)?;
     // A bank that asks first has taken nothing yet.
-    if status.starts_with("warning_") {
+    if status.starts_with("warning_") && event.kind() == "charge.dispute.created" {
         return Ok(Plan::Ignore("NOTHING_TAKEN"));
     }
     let amount = needed("amount", dispute.count("amount")?)?;

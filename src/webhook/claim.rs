@@ -31,6 +31,15 @@ pub(crate) struct Lane {
     until: Timestamp,
 }
 
+impl Lane {
+    /// Lets the next event about the object be worked on.
+    pub(super) fn leave(rows: &mut Rows, lane: &(Provider, String), id: &str) {
+        if rows.get::<Self>(lane).is_some_and(|lane| lane.holder == id) {
+            rows.remove::<Self>(lane);
+        }
+    }
+}
+
 record! {
     Lane: "fm_event_lane",
     key: (sender: Provider, object: String),
@@ -48,11 +57,14 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Lets the next event about the object be worked on.
-    pub(super) fn leave(&self, rows: &mut Rows) {
-        if rows.get::<Lane>(&self.lane).is_some_and(|lane| lane.holder == self.id) {
-            rows.remove::<Lane>(&self.lane);
-        }
+    /// The last one that there was on an event.
+    pub(super) fn last(event: &StoredEvent) -> Self {
+        Self { lane: event.lane(), token: event.token, id: event.id.clone() }
+    }
+
+    /// Which event it is on.
+    pub(super) fn key(&self) -> (Provider, String) {
+        (self.lane.0.clone(), self.id.clone())
     }
 }
 
@@ -71,8 +83,7 @@ pub(super) fn abandoned() -> Failed {
 
 impl TakeEvent {
     pub(crate) fn new(event: &StoredEvent, lease: Duration, retries: Retries) -> Self {
-        let lane = (event.sender.clone(), event.object.clone());
-        Self { key: event.event_id().key(), lane, lease, retries }
+        Self { key: event.event_id().key(), lane: event.lane(), lease, retries }
     }
 }
 

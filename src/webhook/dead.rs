@@ -16,7 +16,7 @@ use crate::{
 
 /// What an admin does to one event.
 #[derive(Clone, Debug)]
-pub(crate) struct Act {
+pub(crate) struct Deed {
     pub(crate) event: EventId,
     pub(crate) actor: Actor,
     pub(crate) reason: String,
@@ -59,7 +59,7 @@ impl EventFilter {
     }
 }
 
-impl Act {
+impl Deed {
     fn key(&self) -> (Provider, String) {
         self.event.key()
     }
@@ -69,7 +69,7 @@ impl Act {
     }
 }
 
-impl Command for Act {
+impl Command for Deed {
     /// Whether anything was to do.
     type Out = Result<bool, Refusal>;
 
@@ -115,6 +115,11 @@ impl Command for Act {
         };
         audit::note(rows, &self.subject(), &self.actor, action, &self.reason, now);
         Ok(true)
+    }
+
+    fn size_bytes(&self) -> usize {
+        // Bodies are read before they are removed.
+        if self.what == What::Purge { 64 << 10 } else { 256 }
     }
 }
 

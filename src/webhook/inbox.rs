@@ -10,10 +10,12 @@ use crate::{
         WebhookOptions,
         alert::Alarm,
         attempt::{Attempt, ConsumeEvent},
+        handle::{self, Claimed},
+        options::Route,
         plan::Plan,
         record::Receive,
         retry::Retries,
-        work::{self, Claimed, Worked},
+        work::{self, Worked},
     },
 };
 
@@ -29,9 +31,14 @@ impl Inbox {
         Self { options, alarm }
     }
 
-    /// Whether the host has a handler for it.
-    pub(super) fn handles(&self, event: &StoredEvent) -> bool {
-        self.options.handler(event.sender.as_str(), &event.kind).is_some()
+    /// Who deals with a stored event; `None`: what is built in.
+    pub(super) fn route(&self, event: &StoredEvent) -> Option<&Route> {
+        self.options.route(event.sender.as_str(), &event.kind)
+    }
+
+    /// The same of one that was just vouched for.
+    pub(super) fn route_of(&self, event: &VerifiedEvent) -> Option<&Route> {
+        self.options.route(event.sender().as_str(), event.kind())
     }
 
     /// Logs and tells what an outcome is worth.
@@ -97,16 +104,20 @@ impl Webhooks {
 
     /// Stores an event and does what it asks for, in one transaction: what it changes, its status and
     /// its body commit together (**H8**). One that came before is done only if it was not yet. Where
-    /// the host has a handler, the event is stored and claimed, the handler runs on a thread of its
-    /// own, and what it wants commits with the event's status.
+    /// the host has a handler, the event is stored, then claimed; the handler runs on a thread of its
+    /// own (for a flood of them, [`Webhooks::receive`] and let maintenance call it), and what it wants
+    /// commits with the event's status. Where the host has workers, the event is stored for them.
     ///
     /// What fails is an answer: the event is stored, and is tried again or waits for an admin.
     pub fn consume(&self, event: &VerifiedEvent) -> Pending<Consumed> {
         let inbox = self.fm.inbox().clone();
-        let kind = (event.sender().as_str(), event.kind());
-        if inbox.options.handler(kind.0, kind.1).is_some() {
-            let (fm, event) = (self.fm.clone(), event.clone());
-            return Pending::on_thread("finalmile-webhook", move || work::one(&fm, &event));
+        if inbox.route_of(event).is_some() {
+            // Stored first, so that it is there even if no thread can be had.
+            let stored = self.fm.store().submit(Receive::new(event));
+            let (fm, id) = (self.fm.clone(), event.event_id().clone());
+            return Pending::on_thread("finalmile-webhook", move || {
+                handle::received(&fm, &id, stored)
+            });
         }
         self.fm.ask_then("consume-event", None, self.prepare(event), move |_, consumed| {
             if let Ok(consumed) = consumed {
@@ -122,6 +133,7 @@ impl Webhooks {
         let (options, world) = (&self.fm.inbox().options, &**self.fm.store().world());
         let attempt = Attempt {
             key: event.event_id().key(),
+            lane: None,
             lease: None,
             plan: Plan::built_in(event, options, world),
             retries: Retries::new(options, world),
@@ -133,17 +145,19 @@ impl Webhooks {
     pub fn work(&self, budget: Budget) -> Pending<Worked> {
         let (fm, fault) = (self.fm.clone(), FinalMile::fault("webhook-work", None));
         Pending::on_thread("finalmile-webhook", move || {
-            work::all(&fm, budget.deadline()).map_err(fault)
+            let deadline = budget.deadline();
+            let work = || Ok(work::built_in(&fm, deadline)?.and(work::handled(&fm, deadline)?));
+            work().map_err(fault)
         })
     }
 
-    /// Takes an event that is due, for [`WebhookOptions::lease`]: for workers of the host's own. `None`:
-    /// none is due. Events about one object are given out in the order in which they happened, the next
+    /// Takes an event that is due, of a kind that is [`WebhookOptions::claimed`], for
+    /// [`WebhookOptions::lease`]. `None`: none is due. Reads past those that have to wait. Events about one object are given out in the order in which they happened, the next
     /// when the one before has ended.
     pub fn claim(&self) -> Pending<Option<Claimed>> {
         let fm = self.fm.clone();
         let fault = FinalMile::fault("claim-event", None);
-        Pending::on_thread("finalmile-webhook", move || work::claim(&fm).map_err(fault))
+        Pending::on_thread("finalmile-webhook", move || handle::claim(&fm).map_err(fault))
     }
 
     /// Ends an attempt: what the verdict wants commits with the event's status.

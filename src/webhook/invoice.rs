@@ -2,7 +2,7 @@
 //!
 //! A paid invoice credits what the host's prices say for its lines, under the invoice's own name. Lines
 //! that cost nothing (a trial) or settle a change of plan (a proration) credit nothing: a whole period's
-//! line brings the credits.
+//! line brings the credits. What a discount leaves to be paid does not matter.
 //!
 //! A refund names the payment's intent; which invoice that paid, another event says, and before 2025 the
 //! invoice itself.
@@ -98,9 +98,8 @@ pub(super) fn of_success(
             paid_at: event.created(),
             told_by: Some(("invoice_id", id)),
         };
-        credit = Some(Credit::new(bought, options, world)?);
-        let intent = invoice.id("payment_intent")?;
-        paid_by = intent.map(|intent| Pays::new(intent, id)).transpose()?;
+        credit = Some(Credit::new(&bought, None, options, world)?);
+        paid_by = intent(invoice)?.map(|intent| Pays::new(intent, id)).transpose()?;
     }
     Ok(Plan::act(Settled { subscription, at: event.created(), is_paid: true, paid_by, credit }))
 }
@@ -161,16 +160,22 @@ fn subscription(invoice: Object<'_>) -> Result<Option<String>, Failed> {
     Ok(id.map(str::to_owned))
 }
 
+/// The payment that paid it, where the event says so: among its payments since 2025, at its top before.
+fn intent(invoice: Object<'_>) -> Result<Option<&str>, Failed> {
+    let payments = invoice.list("payments").filter_map(|one| one.at(&["payment"]));
+    let listed = payments.filter_map(|payment| payment.id("payment_intent").transpose()).next();
+    listed.map_or_else(|| invoice.id("payment_intent"), |intent| intent.map(Some))
+}
+
 /// Whose it is: what the subscription's metadata said when it was made, else the invoice's own, else
-/// its first line's.
+/// that of a line.
 fn account(invoice: Object<'_>) -> Result<Option<AccountId>, Failed> {
     let places = [
         invoice.at(&["parent", "subscription_details"]),
         invoice.at(&["subscription_details"]),
         Some(invoice),
-        invoice.list("lines").next(),
     ];
-    for place in places.into_iter().flatten() {
+    for place in places.into_iter().flatten().chain(invoice.list("lines")) {
         if let Some(account) = place.account()? {
             return Ok(Some(account));
         }

@@ -13,7 +13,7 @@
 //! | `invoice_payment.paid` | it is known which payment paid an invoice, for its refunds; send it too |
 //! | `invoice.payment_failed` | the subscription remembers when |
 //! | `customer.subscription.created`, `.updated`, `.deleted` | the [`Subscription`] follows |
-//! | `charge.refunded`, `charge.dispute.created` | the same part of the credits goes back, or is owed |
+//! | `charge.refunded`, `charge.dispute.created`, `….funds_withdrawn` | the same part of the credits goes back, or is owed |
 //! | any other | it is kept, and marked as ignored |
 //!
 //! | promise | |
@@ -24,7 +24,7 @@
 //! | H6 to H8 | an event is stored once and done once, as a whole: [`Webhooks::consume`] |
 //! | H10, H11 | order does not matter: [`Subscription`], refunds |
 //! | H12 | retries: [`WebhookOptions::max_retries`] |
-//! | H13 to H17 | workers: [`Webhooks::claim`] |
+//! | H13 to H17 | handlers and workers: [`WebhookOptions::on`], [`Webhooks::claim`] |
 //! | H18, H19 | dead letters and retention: [`EventFilter`] |
 
 mod admin;
@@ -37,6 +37,7 @@ pub(crate) mod dead;
 mod error;
 mod event;
 mod figures;
+mod handle;
 mod inbox;
 mod invoice;
 mod json;
@@ -54,7 +55,7 @@ mod state;
 mod stripe;
 mod subscription;
 mod verdict;
-mod work;
+pub(crate) mod work;
 
 pub use admin::EventDetail;
 pub use alert::Alert;
@@ -64,6 +65,7 @@ pub use dead::EventFilter;
 pub use error::WebhookError;
 pub use event::{BODY_BYTES_MAX, EventId, VerifiedEvent};
 pub use figures::WebhookFigures;
+pub use handle::Claimed;
 pub(crate) use inbox::Inbox;
 pub use inbox::Webhooks;
 pub use options::WebhookOptions;
@@ -76,5 +78,4 @@ pub use state::{EventStatus, Progress, next_status};
 pub use stripe::Stripe;
 pub use subscription::{Subscription, SubscriptionStatus};
 pub use verdict::{Effect, Verdict};
-pub(crate) use work::all as work;
-pub use work::{Claimed, Worked};
+pub use work::Worked;

@@ -13,7 +13,16 @@ use crate::{
 };
 
 /// What a host does with an event: may read, write and call others. It should end within the lease.
-pub(super) type Handler = Arc<dyn Fn(&VerifiedEvent) -> Verdict + Send + Sync>;
+type Handler = Arc<dyn Fn(&VerifiedEvent) -> Verdict + Send + Sync>;
+
+/// Who deals with events of a kind, in the place of what is built in.
+#[derive(Clone)]
+pub(super) enum Route {
+    /// A handler, called by whoever consumes, and by maintenance.
+    Handler(Handler),
+    /// The host's own workers, who claim them.
+    Worker,
+}
 
 /// Whom the host wants to be woken.
 pub(super) type Hook = Arc<dyn Fn(&Alert) + Send + Sync>;
@@ -56,7 +65,10 @@ pub struct WebhookOptions {
     pub events_kept: Duration,
     /// How long it is remembered that an event failed that came to a good end. 30 days.
     pub failures_kept: Duration,
-    handlers: HashMap<(String, String), Handler>,
+    /// Whether a checkout or a subscription whose metadata names nothing of ours is ignored, instead of
+    /// dead: for a Stripe account that sells other things too. No.
+    pub ignore_strangers: bool,
+    routes: HashMap<(String, String), Route>,
     pub(super) alert: Option<Hook>,
 }
 
@@ -74,7 +86,8 @@ impl Default for WebhookOptions {
             patience: minute * 15,
             events_kept: day * 90,
             failures_kept: day * 30,
-            handlers: HashMap::new(),
+            ignore_strangers: false,
+            routes: HashMap::new(),
             alert: None,
         }
     }
@@ -89,7 +102,9 @@ impl WebhookOptions {
     }
 
     /// Events of this kind, of this sender, go to `handler`, in the place of what is built in for
-    /// them; it can ask for that with [`Effect::built_in`](super::Effect::built_in).
+    /// them; it can ask for that with [`Effect::built_in`](super::Effect::built_in). An event that is
+    /// sent again after it was forgotten comes to it again. A handler that keeps a
+    /// [`FinalMile`](crate::FinalMile) keeps its store open: give it a channel, or a `Weak`.
     #[must_use]
     pub fn on(
         mut self,
@@ -97,7 +112,16 @@ impl WebhookOptions {
         kind: &str,
         handler: impl Fn(&VerifiedEvent) -> Verdict + Send + Sync + 'static,
     ) -> Self {
-        self.handlers.insert((sender.to_owned(), kind.to_owned()), Arc::new(handler));
+        let route = Route::Handler(Arc::new(handler));
+        self.routes.insert((sender.to_owned(), kind.to_owned()), route);
+        self
+    }
+
+    /// Events of this kind, of this sender, are only stored: workers of the host's own
+    /// [claim](super::Webhooks::claim) them.
+    #[must_use]
+    pub fn claimed(mut self, sender: &str, kind: &str) -> Self {
+        self.routes.insert((sender.to_owned(), kind.to_owned()), Route::Worker);
         self
     }
 
@@ -108,22 +132,22 @@ impl WebhookOptions {
         self
     }
 
-    /// The host's own handler of such events.
-    pub(super) fn handler(&self, sender: &str, kind: &str) -> Option<&Handler> {
-        if self.handlers.is_empty() {
+    /// Who deals with such events; `None`: what is built in.
+    pub(super) fn route(&self, sender: &str, kind: &str) -> Option<&Route> {
+        if self.routes.is_empty() {
             return None;
         }
-        self.handlers.get(&(sender.to_owned(), kind.to_owned()))
+        self.routes.get(&(sender.to_owned(), kind.to_owned()))
     }
 }
 
 impl fmt::Debug for WebhookOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds: Vec<_> = self.handlers.keys().collect();
+        let kinds: Vec<_> = self.routes.keys().collect();
         f.debug_struct("WebhookOptions")
             .field("prices", &self.prices)
             .field("max_retries", &self.max_retries)
-            .field("handlers", &kinds)
+            .field("routes", &kinds)
             .finish_non_exhaustive()
     }
 }

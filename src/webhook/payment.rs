@@ -20,62 +20,57 @@ use crate::{
     webhook::{event::STRIPE, object::no, plan::Failed},
 };
 
-/// What is known of a payment of Stripe's, under the name that its credits stand under.
+/// What is known under one of a payment's names: its intent's, its checkout's or its invoice's.
 #[derive(Clone, Debug)]
 pub(crate) struct Payment {
     pub(crate) reference: PaymentReference,
-    /// The invoice that it paid, if its credits stand under that name.
+    /// The other name that its credits stand under: nothing more is credited under this one.
     pub(super) credited_as: Option<PaymentReference>,
+    /// The invoice that it paid, whose name its credits may stand under.
+    pub(super) pays: Option<PaymentReference>,
     /// How much of the charge was refunded, in all.
-    pub(super) refunded: i64,
+    refunded: i64,
     /// Of how much.
-    pub(super) charged: i64,
-    pub(super) currency: String,
+    charged: i64,
     /// How many credits disputes took.
-    pub(super) disputed: Credits,
+    disputed: Credits,
 }
 
 record! {
     Payment: "fm_payment",
     key: (reference: PaymentReference),
-    columns: (credited_as, refunded, charged, currency, disputed),
+    columns: (credited_as, pays, refunded, charged, disputed),
     shard: reference,
     indexes: [],
 }
 
-/// So much was refunded up to now, of so much.
-#[derive(Clone, Debug)]
-pub(super) struct Refunded {
-    pub(super) amount: i64,
-    pub(super) of: i64,
-    pub(super) currency: String,
-}
-
 impl Payment {
-    /// What is known of it, which may be nothing.
+    /// What is known under this name, which may be nothing.
     pub(super) fn known(rows: &Rows, reference: &PaymentReference) -> Self {
         let found = rows.get::<Self>(reference).cloned();
         found.unwrap_or_else(|| Self {
             reference: reference.clone(),
             credited_as: None,
+            pays: None,
             refunded: 0,
             charged: 0,
-            currency: String::new(),
             disputed: Credits::ZERO,
         })
     }
 
-    /// The same, after a refund. An older one changes nothing.
-    pub(super) fn after(self, refund: &Refunded) -> Self {
-        if refund.amount <= self.refunded {
-            return self;
-        }
-        let (refunded, charged, currency) = (refund.amount, refund.of, refund.currency.clone());
-        Self { refunded, charged, currency, ..self }
+    /// The same, when so much of so much was refunded up to now. An older refund changes nothing.
+    pub(super) fn after_refund(self, refunded: i64, charged: i64) -> Self {
+        if refunded > self.refunded { Self { refunded, charged, ..self } } else { self }
     }
 
-    fn refund(&self) -> Refunded {
-        Refunded { amount: self.refunded, of: self.charged, currency: self.currency.clone() }
+    /// The same, after a dispute took so many credits.
+    pub(super) fn after_dispute(self, credits: Credits) -> Self {
+        Self { disputed: self.disputed.plus(credits).unwrap_or(self.disputed), ..self }
+    }
+
+    /// The other names that its credits may stand under.
+    pub(super) fn others(&self) -> impl Iterator<Item = PaymentReference> {
+        self.credited_as.iter().chain(&self.pays).cloned()
     }
 }
 
@@ -94,14 +89,27 @@ pub(super) fn purchase_keys(reference: &PaymentReference, seen: &Rows, keys: &mu
     }
 }
 
-/// Writes down that a payment paid an invoice: what is known of it moves to the invoice's name.
+/// Writes down that a payment paid an invoice; what was refunded of it may be the invoice's.
 pub(super) fn pays(rows: &mut Rows, payment: &PaymentReference, invoice: &PaymentReference) {
     let known = Payment::known(rows, payment);
-    let there = Payment::known(rows, invoice).after(&known.refund());
-    rows.put(Payment { credited_as: Some(invoice.clone()), refunded: 0, ..known });
-    if there.refunded > 0 {
-        rows.put(there);
+    let there = Payment::known(rows, invoice);
+    if known.refunded > 0 {
+        rows.put(there.after_refund(known.refunded, known.charged));
     }
+    rows.put(Payment { pays: Some(invoice.clone()), ..known });
+}
+
+/// Writes down that a payment's credits stand under another of its names.
+pub(super) fn credited_as(rows: &mut Rows, name: &PaymentReference, other: &PaymentReference) {
+    rows.put(Payment { credited_as: Some(other.clone()), ..Payment::known(rows, name) });
+}
+
+/// The purchase under this name. `None` also where it came up only now, after its rows were asked for:
+/// a later attempt finds it.
+pub(super) fn purchase(rows: &Rows, reference: &PaymentReference) -> Option<PurchaseRecord> {
+    let claim = claim(rows, reference)?;
+    let key = (claim.account.clone(), claim.purchase);
+    rows.is_held::<PurchaseRecord>(&key).then(|| rows.get::<PurchaseRecord>(&key).cloned())?
 }
 
 /// Takes back what was refunded of a purchase and not taken yet (**H11**): how many credits. Without a
@@ -113,14 +121,8 @@ pub(super) fn settle(
     now: Timestamp,
 ) -> Result<Credits, Failed> {
     let payment = Payment::known(rows, reference);
-    let bought = claim(rows, reference)
-        .and_then(|claim| rows.get::<PurchaseRecord>(&(claim.account.clone(), claim.purchase)));
-    let Some(bought) = bought.cloned().filter(|_| payment.refunded > 0) else {
-        return Ok(Credits::ZERO);
-    };
-    if bought.currency != payment.currency {
-        return Err(no("currency", "currency of the payment"));
-    }
+    let bought = purchase(rows, reference).filter(|_| payment.refunded > 0);
+    let Some(bought) = bought else { return Ok(Credits::ZERO) };
     let share = part(bought.credits, payment.refunded, payment.charged)?;
     let taken = bought.refunded.minus(payment.disputed).unwrap_or_default().max(Credits::ZERO);
     let left = bought.credits.minus(bought.refunded).unwrap_or_default();

@@ -108,12 +108,14 @@ impl Plan {
             "payment_intent.succeeded" => checkout::of_intent(event, options, world),
             "customer.subscription.created"
             | "customer.subscription.updated"
-            | "customer.subscription.deleted" => subscription::of_event(event),
+            | "customer.subscription.deleted" => subscription::of_event(event, options),
             "invoice.payment_succeeded" => invoice::of_success(event, options, world),
             "invoice_payment.paid" => invoice::of_payment(event, world),
             "invoice.payment_failed" => invoice::of_failure(event),
             "charge.refunded" => charge::of_refund(event, world),
-            "charge.dispute.created" => charge::of_dispute(event, world),
+            "charge.dispute.created" | "charge.dispute.funds_withdrawn" => {
+                charge::of_dispute(event, world)
+            }
             _ => Ok(Self::Ignore("KIND_UNKNOWN")),
         };
         plan.into()

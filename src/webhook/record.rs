@@ -8,7 +8,7 @@
 //! - **H7** An event is stored once, however often it comes; another body under its name is kept
 //!   beside it and changes nothing.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::{
     Credits, Provider, Refusal, Timestamp, record,
@@ -83,14 +83,21 @@ impl StoredEvent {
         EventId::of(&self.sender, &self.id)
     }
 
-    /// Whether somebody may work on it now.
+    /// Whether somebody may work on it now. One that nobody tried yet is due whatever the time: the
+    /// clock may have been set back since it came.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        self.due_at.is_some_and(|due| due <= now)
+        let is_new = self.status == EventStatus::Pending && self.attempts == 0;
+        self.due_at.is_some_and(|due| is_new || due <= now)
+    }
+
+    /// What its order is kept in.
+    pub(super) fn lane(&self) -> (Provider, String) {
+        (self.sender.clone(), self.object.clone())
     }
 }
 
 /// One body that came under an event's name. Never changes.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct StoredBody {
     /// Who sent it.
@@ -112,6 +119,13 @@ record! {
     parent: StoredEvent,
     shard: id,
     indexes: [],
+}
+
+/// Without the payload: it holds what customers told somebody else.
+impl fmt::Debug for StoredBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredBody({}:{} of {} bytes)", self.sender, self.id, self.payload.len())
+    }
 }
 
 /// How an event fails: one row an event, from its first failure on.
@@ -159,7 +173,6 @@ pub enum Received {
 }
 
 /// Stores an event, pending.
-#[derive(Clone, Debug)]
 pub(crate) struct Receive {
     event: StoredEvent,
     payload: Arc<str>,

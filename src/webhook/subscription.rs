@@ -12,7 +12,7 @@ use crate::{
     AccountId, Credits, Timestamp, record,
     storage::{KeySet, Only, Rows, text_enum},
     webhook::{
-        VerifiedEvent,
+        VerifiedEvent, WebhookOptions,
         object::{Object, needed, no, noted},
         plan::{Act, Done, Failed, Plan},
     },
@@ -73,8 +73,8 @@ pub struct Subscription {
     pub period_end: Option<Timestamp>,
     /// Whether it ends then.
     pub cancel_at_period_end: bool,
-    /// When the event happened that told the above.
-    pub told_at: Timestamp,
+    /// When the event happened that told the above. `None`: only an invoice told of it yet.
+    pub told_at: Option<Timestamp>,
     /// That event's place among those of its second.
     pub told_rank: i64,
     /// That event.
@@ -110,7 +110,7 @@ impl Subscription {
             price: None,
             period_end: None,
             cancel_at_period_end: false,
-            told_at: Timestamp::from_micros(i64::MIN),
+            told_at: None,
             told_rank: 0,
             told_by: String::new(),
             paid_at: None,
@@ -145,9 +145,16 @@ impl Act for Told {
     }
 }
 
+/// The last second of the year 9999: later ones are no dates.
+const END_OF_DAYS: i64 = 253_402_300_799;
+
 /// `customer.subscription.created`, `.updated`, `.deleted`.
-pub(super) fn of_event(event: &VerifiedEvent) -> Result<Plan, Failed> {
+pub(super) fn of_event(event: &VerifiedEvent, options: &WebhookOptions) -> Result<Plan, Failed> {
     let object = Object::of(event);
+    let (account, item) = (object.account()?, object.item()?);
+    if options.ignore_strangers && account.is_none() && item.is_none() {
+        return Ok(Plan::Ignore("NOTHING_BOUGHT"));
+    }
     let id = needed("id", object.id("id")?)?;
     let status = needed("status", object.name("status")?)?;
     let told = (0..).zip(SubscriptionStatus::ALL).find(|(_, one)| one.as_str() == status);
@@ -165,14 +172,17 @@ pub(super) fn of_event(event: &VerifiedEvent) -> Result<Plan, Failed> {
         None => first.map_or(Ok(None), |item| item.count("current_period_end"))?,
         found => found,
     };
+    if period_end.is_some_and(|end| end > END_OF_DAYS) {
+        return Err(no("current_period_end", "date"));
+    }
     Ok(Plan::act(Told(Subscription {
-        account: Some(noted("user_id", object.account()?)?),
-        item: object.item()?.map(str::to_owned),
+        account: Some(noted("user_id", account)?),
+        item: item.map(str::to_owned),
         status: Some(status),
         price: price.transpose()?.flatten().map(str::to_owned),
         period_end: period_end.map(|end| Timestamp::from_micros(end.saturating_mul(1_000_000))),
         cancel_at_period_end: object.flag("cancel_at_period_end")?,
-        told_at: event.created(),
+        told_at: Some(event.created()),
         told_rank: kind_place * 100 + place,
         told_by: event.id().to_owned(),
         ..Subscription::unknown(id)

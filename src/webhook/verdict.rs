@@ -60,14 +60,16 @@ impl Effect {
         Self::default()
     }
 
-    /// What would happen without the handler.
+    /// What would happen without the handler. If that finds nothing to do (a checkout that is not paid
+    /// yet), what was added does not happen either.
     #[must_use]
     pub fn built_in() -> Self {
         Self { is_built_in: true, commands: Vec::new() }
     }
 
     /// What a command changes: one of this crate's, or of the host's own on its own tables. If it
-    /// refuses, the event has failed and is tried again.
+    /// refuses, the event has failed: for good where the refusal is `Invalid`, `Conflict` or
+    /// `ExceedsOriginal`, otherwise to be tried again.
     #[must_use]
     pub fn of<C: Command<Out = Result<T, Refusal>>, T: 'static>(command: C) -> Self {
         Self::none().and(command)
@@ -118,13 +120,12 @@ impl Act for Wanted {
 
     fn act(&self, rows: &mut Rows, now: Timestamp) -> Result<Done, Failed> {
         let done = self.built_in.as_ref().map(|plan| plan.carry_out(rows, now)).transpose()?;
-        for command in &self.commands {
-            command.change(rows, now)?;
+        let done = done.unwrap_or(Done::Applied(Credits::ZERO));
+        // What goes with a payment does not go with one that is not there.
+        if let Done::Applied(_) = done {
+            self.commands.iter().try_for_each(|command| command.change(rows, now))?;
         }
-        Ok(match done {
-            Some(Done::Applied(credits)) => Done::Applied(credits),
-            Some(Done::Ignored(_)) | None => Done::Applied(Credits::ZERO),
-        })
+        Ok(done)
     }
 }
 

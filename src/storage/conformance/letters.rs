@@ -13,7 +13,7 @@ use crate::{
         Secret, Stripe, VerifiedEvent, WebhookOptions,
         attempt::{Attempt, ConsumeEvent},
         claim::{Claim, TakeEvent},
-        dead::{Act, What},
+        dead::{Deed, What},
         plan::{Failed, Plan},
         record::Receive,
         retention::{Forget, Forgive},
@@ -28,13 +28,21 @@ fn happening(n: u64) -> (&'static str, Value) {
     let (payment, subscription) = (format!("pi_{}", n % 700), format!("sub_{}", n % 30));
     let status = if n.is_multiple_of(2) { "active" } else { "past_due" };
     let part = [120, 300, 499][usize::try_from(n % 3).unwrap()];
-    match n / 100 % 8 {
+    match n / 100 % 9 {
         0..2 => (
             "checkout.session.completed",
             json!({
                 "id": format!("cs_{n}"), "mode": "payment", "payment_status": "paid",
                 "payment_intent": payment, "amount_total": 499, "currency": "usd",
+                "invoice": n.is_multiple_of(4).then(|| format!("in_{}", n % 200)),
                 "metadata": metadata,
+            }),
+        ),
+        7 => (
+            "invoice_payment.paid",
+            json!({
+                "id": "inpay_1", "invoice": format!("in_{}", n % 200),
+                "payment": {"payment_intent": payment},
             }),
         ),
         2 => (
@@ -103,7 +111,10 @@ impl Script {
             1 => Plan::Fail(Failed::hopeless("HANDLER_REFUSED", "never")),
             _ => Plan::built_in(&event, &options, &*self.world),
         };
-        let attempt = |lease| Attempt { key: key.clone(), lease, plan, retries };
+        let attempt = |lease: Option<Claim>| {
+            let left = lease.as_ref().map(|lease| lease.lane.clone());
+            Attempt { key: key.clone(), lane: left, lease, plan, retries }
+        };
         let kept = Duration::from_secs(self.dice(40_000));
         match self.dice(20) {
             0..9 => submit(store, ConsumeEvent { receive, attempt: attempt(None) }),
@@ -121,7 +132,7 @@ impl Script {
                 let what = what[usize::try_from(self.dice(3)).unwrap()];
                 let actor = Actor::new("ops").unwrap();
                 let (event, reason) = (event.event_id().clone(), "it is stuck".to_owned());
-                submit(store, Act { event, actor, reason, what })
+                submit(store, Deed { event, actor, reason, what })
             }
         }
     }
