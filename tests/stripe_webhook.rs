@@ -160,7 +160,7 @@ fn each_outcome_has_its_line() {
             line("evt_1", COMPLETED, "duplicate", None, 0),
             line("evt_2", succeeded, "ok", None, 0),
             line("evt_3", "plan.created", "ignored", Some("KIND_UNKNOWN"), 0),
-            line("evt_1", COMPLETED, "conflict", None, 0),
+            line("evt_1", COMPLETED, "conflict", Some("EVENT_CONFLICT"), 0),
             line("evt_4", COMPLETED, "dead", Some("METADATA_INVALID"), 0),
             line("evt_5", disputed, "retry", Some("PURCHASE_NOT_FOUND"), 0),
         ]

@@ -80,7 +80,7 @@ impl Consumed {
             event: event.event_id(),
             kind: event.kind.clone(),
             outcome,
-            code: None,
+            code: (outcome == Outcome::Conflict).then_some("EVENT_CONFLICT"),
             reason: None,
             credited: Credits::ZERO,
             retry_at: None,
@@ -215,10 +215,7 @@ impl Command for ConsumeEvent {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
         match self.receive.decide(rows, now)? {
-            Received::Conflict => {
-                let code = Some("EVENT_CONFLICT");
-                Ok(Consumed { code, ..Consumed::new(self.receive.event(), Outcome::Conflict) })
-            }
+            Received::Conflict => Ok(Consumed::new(self.receive.event(), Outcome::Conflict)),
             // One that was stored and not done yet is done now.
             Received::Stored | Received::Duplicate => self.attempt.decide(rows, now),
         }

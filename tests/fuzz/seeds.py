@@ -57,6 +57,19 @@ for name, body in {
     "long-id": '{"id":"' + "e" * 256 + '",' + CREATED + ',"type":"a","data":{"object":{}}}',
 }.items():
     put("webhook_payload", name, body.encode())
+# One of each kind that means something.
+for name, (kind, about) in {
+    "paid": ("checkout.session.completed", {"id": "cs_1", "mode": "payment", "payment_status": "paid", "payment_intent": "pi_1", "invoice": "in_1", "amount_total": 999, "currency": "eur", "metadata": {"user_id": "ada", "credits": "100", "item": "neuron:n1"}}),
+    "intent": ("payment_intent.succeeded", {"id": "pi_1", "amount_received": 999, "currency": "eur", "metadata": {"user_id": "ada", "credits": "100", "item": "neuron:n1"}}),
+    "subscription": ("customer.subscription.updated", {"id": "sub_1", "status": "active", "cancel_at_period_end": False, "items": {"data": [{"price": {"id": "price_1"}, "current_period_end": 1802592000}]}, "metadata": {"user_id": "ada", "credits": "100", "item": "neuron:n1"}}),
+    "invoice": ("invoice.payment_succeeded", {"id": "in_1", "amount_paid": 999, "currency": "eur", "payment_intent": "pi_1", "parent": {"subscription_details": {"subscription": "sub_1", "metadata": {"user_id": "ada", "credits": "100", "item": "neuron:n1"}}}, "lines": {"has_more": False, "data": [{"amount": 999, "quantity": 1, "pricing": {"price_details": {"price": "price_1"}}}]}}),
+    "invoice-payment": ("invoice_payment.paid", {"id": "inpay_1", "invoice": "in_1", "payment": {"payment_intent": "pi_1"}}),
+    "refunded": ("charge.refunded", {"id": "ch_1", "payment_intent": "pi_1", "amount": 999, "amount_refunded": 500, "currency": "eur"}),
+    "disputed": ("charge.dispute.created", {"id": "dp_1", "payment_intent": "pi_1", "amount": 999, "currency": "eur", "status": "needs_response"}),
+}.items():
+    event = {"id": f"evt_{name}", "type": kind, "created": 1800000000, "livemode": True}
+    event["data"] = {"object": about}
+    put("webhook_payload", name, json.dumps(event, separators=(",", ":")).encode())
 put("webhook_payload", "standard", b'msg_2\xff{"type":"invoice.paid","timestamp":"2027","data":{"id":1}}')
 put("webhook_payload", "standard-dot", b'msg.2\xff{"type":"invoice.paid"}')
 

@@ -5,12 +5,16 @@
 //! shares nothing with theirs ([`crate::json`]), in both directions: no repeated key is accepted, and
 //! nothing is refused as unreadable that reads well (**H4**).
 
-use std::sync::LazyLock;
+use std::{cell::RefCell, sync::LazyLock};
 
 use data_encoding::BASE64;
 use finalmile::{
-    Error, Timestamp,
-    webhook::{Headers, Secret, Source, StandardWebhooks, Stripe, VerifiedEvent, WebhookError},
+    Credits, Error, FinalMile, Timestamp,
+    engines::Memory,
+    webhook::{
+        Headers, Outcome, Secret, StandardWebhooks, Stripe, VerifiedEvent, WebhookError,
+        WebhookOptions,
+    },
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
@@ -83,19 +87,41 @@ pub fn accepted(data: &[u8]) -> [bool; 2] {
     let by_standard = judged(body, verify());
     if let Some(event) = &by_standard {
         assert_eq!(verify().as_ref().ok(), Some(event), "the second reading differs");
-        assert_eq!((event.id(), event.source()), (&*id, Source::Standard));
+        assert_eq!((event.id(), event.sender().as_str()), (&*id, "standard"));
         assert_eq!(event.object(), &plain(body)["data"]);
         consume(event);
     }
     [by_stripe.is_some(), by_standard.is_some()]
 }
 
-/// What a host does next with an event; it must manage with every one that was accepted.
+thread_local! {
+    /// A store that lives for some thousand events, and how many it has seen.
+    static STORE: RefCell<Option<(FinalMile, u32)>> = const { RefCell::new(None) };
+}
+
+/// What a host does next with an event: it must come to an outcome with every one that was accepted,
+/// and to no other the second time (**H6**, **H8**, **H9**).
 fn consume(event: &VerifiedEvent) {
     assert_eq!(event.digest(), <[u8; 32]>::from(Sha256::digest(event.body())));
     // For the log: one line, without what customers told somebody else.
     let shown = format!("{event:?}");
     assert!(!shown.chars().any(char::is_control), "{shown}");
+    let fm = STORE.with_borrow_mut(|store| {
+        let (fm, seen) = store.take().filter(|(_, seen)| *seen < 4_000).unwrap_or_else(|| {
+            let options = WebhookOptions::default().price("price_1", Credits::new(500));
+            let fm = FinalMile::builder(Memory::new()).webhooks(options).open();
+            (fm.expect("memory opens"), 0)
+        });
+        *store = Some((fm.clone(), seen + 1));
+        fm
+    });
+    let done = fm.webhooks().consume(event).wait().expect("memory answers");
+    // A plan that read a row which it had not asked for would say so here.
+    assert_ne!(done.code, Some("HANDLER_FAILED"), "{done:?}");
+    let again = fm.webhooks().consume(event).wait().expect("memory answers");
+    let expected = [Outcome::Duplicate, Outcome::Conflict, Outcome::Retry];
+    assert!(expected.contains(&again.outcome), "{again:?}");
+    assert_eq!(again.credited, Credits::ZERO);
 }
 
 /// The event, if there is one, after everything was asked of it that holds for every event.
