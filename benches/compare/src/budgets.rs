@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Where a sync is free.
-const MEMORY: &str = "/dev/shm";
+pub(crate) const MEMORY: &str = "/dev/shm";
 /// How often the whole ledger is read.
 const PASSES: usize = 3;
 
@@ -121,7 +121,10 @@ fn pages(uploads: &Uploads, many: u64) -> Result<Vec<Option<Cursor>>, Error> {
 }
 
 /// Calls so often, and answers how many nanoseconds the slowest of a hundred took.
-fn slowest(calls: usize, mut call: impl FnMut(usize) -> Result<(), Error>) -> Result<f64, Error> {
+pub(crate) fn slowest(
+    calls: usize,
+    mut call: impl FnMut(usize) -> Result<(), Error>,
+) -> Result<f64, Error> {
     let mut took = Runs::default();
     for n in 0..calls {
         let before = reading(ClockId::Monotonic);

@@ -5,6 +5,7 @@
 //! cargo bench -p finalmile-compare --bench postgres [-- …]
 //! cargo bench -p finalmile-compare --bench limiter [-- …]
 //! cargo bench -p finalmile-compare --bench ledger [-- …]
+//! cargo bench -p finalmile-compare --bench webhooks [-- …]
 //! ```
 //!
 //! Both sides do the same, in turns (ours, rival, ours, rival): a [`transfer`] on the same tables, or
@@ -24,9 +25,12 @@ pub mod bare;
 pub mod budgets;
 pub mod callers;
 pub mod checks;
+pub mod consume;
+pub mod flood;
 pub mod full;
 pub mod group_commit;
 pub mod growth;
+pub mod inbox;
 pub mod keys;
 pub mod ledger;
 pub mod replay;
@@ -34,6 +38,9 @@ pub mod report;
 pub mod resident;
 pub mod rivals;
 pub mod rounds;
+pub mod stored;
+pub mod stripe;
 pub mod token;
 pub mod transfer;
 pub mod uploads;
+pub mod verify;

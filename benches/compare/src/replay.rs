@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How many are replayed while writes are counted.
-const REPLAYED: u64 = 1_000;
+pub(crate) const REPLAYED: u64 = 1_000;
 
 /// The rows of replays beside fresh calls.
 ///
@@ -79,7 +79,7 @@ pub fn replays(args: &Args, report: &mut Report, parent: &str) -> Result<(), Err
 }
 
 /// How many of the system's calls that write this process has made.
-fn writes() -> u64 {
+pub(crate) fn writes() -> u64 {
     let text = fs::read_to_string("/proc/self/io").unwrap_or_default();
     let count = text.lines().find_map(|line| line.strip_prefix("syscw: "));
     count.and_then(|count| count.parse().ok()).expect("Linux counts them")

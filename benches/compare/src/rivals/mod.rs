@@ -4,6 +4,7 @@ pub mod book;
 pub mod by_hand;
 pub mod governed;
 pub mod mutex;
+pub mod one_each;
 #[cfg(feature = "postgres")]
 pub mod one_statement;
 pub mod raw_ledger;
