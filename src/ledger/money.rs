@@ -15,19 +15,20 @@ pub struct Money {
 
 /// Currencies by how many decimals their minor unit stands for: ISO 4217 (amendment 177), and the
 /// coins that wallets pay with. Stripe counts the same minor units, save for `ugx`, which it writes
-/// with two decimals that are always zero.
+/// with two decimals that are always zero. The most common come first, because each payment looks its
+/// own up.
 const CURRENCIES: &[(u32, &str)] = &[
-    (0, "bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf"),
     (
         2,
-        "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bmd bnd bob bov brl bsd btn bwp byn \
-         bzd cad cdf che chf chw cny cop cou crc cup cve czk dkk dop dzd egp ern etb eur fjd fkp gbp \
-         gel ghs gip gmd gtq gyd hkd hnl htg huf idr ils inr irr jmd kes kgs khr kpw kyd kzt lak lbp \
-         lkr lrd lsl mad mdl mga mkd mmk mnt mop mru mur mvr mwk mxn mxv myr mzn nad ngn nio nok npr \
-         nzd pab pen pgk php pkr pln qar ron rsd rub sar sbd scr sdg sek sgd shp sle sos srd ssp stn \
-         svc syp szl thb tjs tmt top try ttd twd tzs uah usd usn uyu uzs ved ves wst xad xcd xcg yer \
+        "usd eur aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bmd bnd bob bov brl bsd btn \
+         bwp byn bzd cad cdf che chf chw cny cop cou crc cup cve czk dkk dop dzd egp ern etb fjd fkp \
+         gbp gel ghs gip gmd gtq gyd hkd hnl htg huf idr ils inr irr jmd kes kgs khr kpw kyd kzt lak \
+         lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mru mur mvr mwk mxn mxv myr mzn nad ngn nio nok \
+         npr nzd pab pen pgk php pkr pln qar ron rsd rub sar sbd scr sdg sek sgd shp sle sos srd ssp \
+         stn svc syp szl thb tjs tmt top try ttd twd tzs uah usn uyu uzs ved ves wst xad xcd xcg yer \
          zar zmw zwg",
     ),
+    (0, "bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf"),
     (3, "bhd iqd jod kwd lyd omr tnd"),
     (4, "clf uyw"),
     (6, "usdc usdt"),
