@@ -1,4 +1,7 @@
 -- The core's tables. Every column is described once more in the crate, where a test compares them.
+--
+-- Checks compare with one text after the other, here and in later scripts: for IN with more than two,
+-- SQLite builds a tree anew for every row that it checks.
 
 -- Who owns how much; the freeze lies in the same row, so every command that owns it obeys at once.
 CREATE TABLE fm_account (
@@ -63,7 +66,7 @@ CREATE TABLE fm_reservation (
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
     PRIMARY KEY (account, id),
-    CHECK (state IN ('pending', 'settled', 'released', 'expired')),
+    CHECK (state = 'pending' OR state = 'settled' OR state = 'released' OR state = 'expired'),
     CHECK (settled >= 0 AND settled <= amount)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX fm_reservation_due ON fm_reservation (expires_at, account, id)
@@ -113,7 +116,7 @@ CREATE TABLE fm_upload (
     created_at INTEGER NOT NULL,
     completed_at INTEGER,
     PRIMARY KEY (account, id),
-    CHECK (status IN ('pending', 'complete', 'failed')),
+    CHECK (status = 'pending' OR status = 'complete' OR status = 'failed'),
     CHECK (file_size_bytes > 0 AND credits >= 0)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX fm_upload_stuck ON fm_upload (created_at, account, id) WHERE status = 'pending';
@@ -131,7 +134,8 @@ CREATE TABLE fm_media_share (
     created_at INTEGER NOT NULL,
     deleted_at INTEGER,
     CHECK (media_type IN ('image', 'video')),
-    CHECK (processing_status IN ('pending', 'processing', 'complete', 'failed'))
+    CHECK (processing_status = 'pending' OR processing_status = 'processing'
+        OR processing_status = 'complete' OR processing_status = 'failed')
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX fm_media_share_feed ON fm_media_share (created_at, id) WHERE deleted_at IS NULL;
 

@@ -37,7 +37,7 @@ CREATE TABLE fm_limit_change (
     instance BLOB,
     at INTEGER NOT NULL,
     PRIMARY KEY (head, seq),
-    CHECK (kind IN ('account', 'endpoint', 'reset'))
+    CHECK (kind = 'account' OR kind = 'endpoint' OR kind = 'reset')
 ) STRICT, WITHOUT ROWID;
 
 -- Exact counters: a row an endpoint, a minute and an instance, which alone writes it.

@@ -27,7 +27,8 @@ CREATE TABLE fm_entry (
     link BLOB NOT NULL,
     PRIMARY KEY (account, seq),
     CHECK (seq > 0 AND balance >= 0 AND debt >= 0),
-    CHECK (kind IN ('purchase', 'upload', 'settle', 'return', 'refund', 'chargeback', 'transfer'))
+    CHECK (kind = 'purchase' OR kind = 'upload' OR kind = 'settle' OR kind = 'return' OR kind = 'refund'
+        OR kind = 'chargeback' OR kind = 'transfer')
 ) STRICT, WITHOUT ROWID;
 -- No release wrote entries without links. A file that has some is refused here, and left as it was.
 INSERT INTO fm_entry (account, seq, transfer, kind, amount, owed, contra, balance, debt, event_at, at, link)
@@ -72,7 +73,7 @@ CREATE TABLE fm_checkpoint_mark (
 DROP VIEW media_shares_feed;
 DROP VIEW media_shares;
 ALTER TABLE fm_media_share ADD COLUMN state TEXT NOT NULL DEFAULT 'live'
-    CHECK (state IN ('draft', 'live', 'deleted'));
+    CHECK (state = 'draft' OR state = 'live' OR state = 'deleted');
 ALTER TABLE fm_media_share ADD COLUMN waiting_since INTEGER;
 ALTER TABLE fm_media_share ADD COLUMN given BLOB;
 UPDATE fm_media_share SET state = 'deleted' WHERE deleted_at IS NOT NULL;

@@ -8,7 +8,8 @@ CREATE TABLE fm_event (
     created INTEGER NOT NULL,
     object TEXT NOT NULL,
     digest BLOB NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('pending', 'working', 'retry', 'ok', 'ignored', 'dead')),
+    status TEXT NOT NULL CHECK (status = 'ok' OR status = 'ignored' OR status = 'pending'
+        OR status = 'working' OR status = 'retry' OR status = 'dead'),
     received_at INTEGER NOT NULL,
     processed_at INTEGER,
     due_at INTEGER,
@@ -19,7 +20,7 @@ CREATE TABLE fm_event (
     error TEXT,
     bodies INTEGER NOT NULL,
     PRIMARY KEY (sender, id),
-    CHECK ((due_at IS NOT NULL) = (status IN ('pending', 'working', 'retry'))),
+    CHECK ((due_at IS NOT NULL) = (status = 'pending' OR status = 'working' OR status = 'retry')),
     CHECK ((processed_at IS NOT NULL) = (status IN ('ok', 'ignored')))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX fm_event_due ON fm_event (due_at, sender, id) WHERE due_at IS NOT NULL;
@@ -77,8 +78,9 @@ CREATE TABLE fm_subscription (
     id TEXT NOT NULL PRIMARY KEY,
     account TEXT,
     item TEXT,
-    status TEXT CHECK (status IN ('incomplete', 'trialing', 'active', 'past_due', 'unpaid', 'paused',
-        'incomplete_expired', 'canceled')),
+    status TEXT CHECK (status = 'incomplete' OR status = 'trialing' OR status = 'active'
+        OR status = 'past_due' OR status = 'unpaid' OR status = 'paused'
+        OR status = 'incomplete_expired' OR status = 'canceled'),
     price TEXT,
     period_end INTEGER,
     cancel_at_period_end INTEGER NOT NULL,
