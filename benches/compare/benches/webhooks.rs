@@ -13,7 +13,7 @@ use finalmile_compare::{
 
 /// What both sides do.
 const INPUT: &str = "Paid checkouts of some 2.5 KB, each of a payment of its own, for 10,000 \
-                     accounts; ours leave an event, its body, a purchase, its reference and a \
+                     accounts, under names that begin with the second, as Stripe's do; ours leave an event, its body, a purchase, its reference and a \
                      chained entry, the seed's an event with its body, a purchase and a ledger row, \
                      and both a balance; SQLite, WAL, `synchronous=FULL`, the same settings on both \
                      sides. Events that came before have bodies of 1 KiB";
