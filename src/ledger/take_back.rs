@@ -90,9 +90,9 @@ impl TakeBack {
         Self { shortfall, ..self }
     }
 
-    /// Whether its key was used, whatever for.
-    pub(crate) fn was_done(&self, rows: &Rows) -> bool {
-        rows.get::<Once>(&self.once()).is_some()
+    /// Whether its key was used, whatever for; `None` where its rows were not asked for.
+    pub(crate) fn was_done(&self, rows: &Rows) -> Option<bool> {
+        rows.is_held::<Once>(&self.once()).then(|| rows.get::<Once>(&self.once()).is_some())
     }
 
     fn payment(&self) -> (Provider, PaymentReference) {

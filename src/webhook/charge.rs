@@ -64,7 +64,7 @@ impl GoneBack {
         let amount = amount.min(bought.amount_minor);
         let credits = part(bought.credits, amount, bought.amount_minor)?.min(left);
         let take_back = self.take_back(&name, &bought.account, Some(credits), key);
-        if credits <= Credits::ZERO || take_back.was_done(rows) {
+        if credits <= Credits::ZERO || take_back.was_done(rows).ok_or_else(unknown)? {
             return Ok(Credits::ZERO);
         }
         take_back.decide(rows, now)?;
