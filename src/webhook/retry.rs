@@ -42,7 +42,7 @@ impl Retries {
 
     /// Evenly between nothing and the most it may wait (**H12**).
     fn wait(&self, attempts: i64) -> Duration {
-        let doublings = u32::try_from(attempts - 1).unwrap_or_default().min(63);
+        let doublings = attempts.saturating_sub(1).clamp(0, 63);
         let most = u128::from(1_u64 << doublings).saturating_mul(self.backoff.as_micros());
         let most = most.min(self.backoff_max.as_micros()).min(u128::from(u64::MAX) >> 1);
         // The product's high half.
