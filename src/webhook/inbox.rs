@@ -152,8 +152,9 @@ impl Webhooks {
     }
 
     /// Takes an event that is due, of a kind that is [`WebhookOptions::claimed`], for
-    /// [`WebhookOptions::lease`]. `None`: none is due. Reads past those that have to wait. Events about one object are given out in the order in which they happened, the next
-    /// when the one before has ended.
+    /// [`WebhookOptions::lease`]. `None`: none is due. Reads past those that have to wait. Events
+    /// about one object are given out in the order in which they happened, the next when the one
+    /// before has ended.
     pub fn claim(&self) -> Pending<Option<Claimed>> {
         let fm = self.fm.clone();
         let fault = FinalMile::fault("claim-event", None);
