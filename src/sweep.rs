@@ -73,10 +73,11 @@ pub struct SweepReport {
     pub events_processed: u64,
     /// Events that were due and failed, for now or for good.
     pub events_failed: u64,
-    /// Events that ended longer ago than [`webhook::WebhookOptions::events_kept`], with their payloads.
+    /// Events, with their payloads, that ended longer ago than
+    /// [`WebhookOptions::events_kept`](crate::webhook::WebhookOptions::events_kept).
     pub events_removed: u64,
     /// What was known of failures, of events that came to a good end longer ago than
-    /// [`webhook::WebhookOptions::failures_kept`].
+    /// [`WebhookOptions::failures_kept`](crate::webhook::WebhookOptions::failures_kept).
     pub failures_removed: u64,
     /// Whether work is left: the budget ended before it, or a fault that was logged kept something
     /// from ending.
