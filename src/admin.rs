@@ -9,6 +9,7 @@ use crate::{
     ledger::{Account, Reservation, ReservationState},
     limit::{Configure, EndpointFigures, Freeze, Policy, Reset, Subject, TopUser, checked_reason},
     storage::{Pending, Scan},
+    trash::Trash,
     upload::{FailUpload, FreeReservation, Upload},
 };
 
@@ -30,6 +31,12 @@ pub struct Admin {
 impl Admin {
     pub(crate) fn new(fm: FinalMile, actor: Actor) -> Self {
         Self { fm, actor }
+    }
+
+    /// Deletes items, restores, holds and purges them.
+    #[must_use]
+    pub fn trash(&self) -> Trash {
+        Trash::new(self.fm.clone(), self.actor.clone())
     }
 
     pub(crate) fn fm(&self) -> &FinalMile {

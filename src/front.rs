@@ -8,6 +8,7 @@ use crate::{
     limit::{LimitOptions, Limiter, Seed, keeper::Keeper, live::Live, policy},
     schema,
     storage::{Backend, Command, Pending, Store, StoreError},
+    trash::{ItemKind, Items, Kinds, MEDIA_SHARE},
     upload::Uploads,
     webhook::{Inbox, WebhookOptions, Webhooks},
 };
@@ -39,6 +40,7 @@ pub struct FinalMile {
     keeper: Arc<Keeper>,
     store: Store,
     inbox: Arc<Inbox>,
+    kinds: Kinds,
 }
 
 /// Prepares a [`FinalMile`].
@@ -47,6 +49,7 @@ pub struct Builder {
     world: Arc<dyn World>,
     limits: LimitOptions,
     webhooks: WebhookOptions,
+    kinds: Vec<ItemKind>,
 }
 
 impl FinalMile {
@@ -56,7 +59,7 @@ impl FinalMile {
     pub fn builder(backend: impl Backend) -> Builder {
         let (backend, world) = (Box::new(backend), Arc::new(SystemWorld));
         let (limits, webhooks) = (LimitOptions::default(), WebhookOptions::default());
-        Builder { backend, world, limits, webhooks }
+        Builder { backend, world, limits, webhooks, kinds: vec![MEDIA_SHARE] }
     }
 
     /// Who owns how many credits.
@@ -83,6 +86,12 @@ impl FinalMile {
         Webhooks::new(self.clone())
     }
 
+    /// What can be deleted and come back, and who depends on it.
+    #[must_use]
+    pub fn items(&self) -> Items {
+        Items::new(self.clone())
+    }
+
     /// What only staff may do. Call it after the host's own authorisation.
     #[must_use]
     pub fn admin(&self, actor: Actor) -> Admin {
@@ -97,6 +106,10 @@ impl FinalMile {
 
     pub(crate) fn keeper(&self) -> &Keeper {
         &self.keeper
+    }
+
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.kinds
     }
 
     pub(crate) fn inbox(&self) -> &Arc<Inbox> {
@@ -237,6 +250,14 @@ impl Builder {
         Self { webhooks, ..self }
     }
 
+    /// With a kind of items that has guards of its own, a table that follows, or another date for its
+    /// purges. Kinds without any of these need not be named.
+    #[must_use]
+    pub fn item(mut self, kind: ItemKind) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
     /// Opens the database and brings its schema up to date. A new one starts with the documents'
     /// limits.
     ///
@@ -250,7 +271,8 @@ impl Builder {
             store.submit(Seed(policy::defaults())).wait()?;
             let keeper = Keeper::new(store.clone(), world, self.limits);
             let inbox = Arc::new(Inbox::new(self.webhooks));
-            Ok(FinalMile { keeper: Arc::new(keeper), store, inbox })
+            let kinds = Kinds::new(self.kinds);
+            Ok(FinalMile { keeper: Arc::new(keeper), store, inbox, kinds })
         });
         opened.map_err(FinalMile::fault("open", None))
     }

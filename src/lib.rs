@@ -9,6 +9,7 @@
 //! |---|---|
 //! | credit a purchase, set credits aside | [`ledger`] |
 //! | limit an endpoint, freeze an account | [`limit`], [`Admin`] |
+//! | delete what can come back, unless it is needed | [`trash`] |
 //! | begin and finalize an upload, show a feed | [`upload`] |
 //! | check a webhook's signature, consume its event once | [`webhook`] |
 //! | make a thumbnail | `thumb` |
@@ -21,7 +22,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Soft delete, limits shared over Redis, a scaled JPEG decoder,
+//! Limits shared over Redis, a scaled JPEG decoder,
 //! video posters, fetching from gateways, and the phone's native module.
 
 mod admin;
@@ -41,24 +42,27 @@ pub mod ledger;
 pub mod limit;
 mod log;
 mod once;
+mod refusal;
 mod schema;
 pub mod storage;
 mod sweep;
 #[cfg(feature = "thumb")]
 pub mod thumb;
 mod time;
+pub mod trash;
 pub mod upload;
 pub mod webhook;
 
 pub use admin::Admin;
 pub use audit::AuditEntry;
 pub use credits::Credits;
-pub use error::{Error, PublicError, Refusal};
+pub use error::{Error, PublicError};
 pub use front::{Builder, FinalMile};
 pub use id::{
     AccountId, Actor, EndpointName, ID_BYTES_MAX, IdempotencyKey, PaymentReference, Provider,
     PurchaseId, ReservationId, ShareId, TransferId, UploadId,
 };
+pub use refusal::Refusal;
 pub use schema::CORE;
 pub use sweep::{Budget, SweepReport};
 pub use time::{Simulated, SystemWorld, Timestamp, World};

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use crate::{
-    FinalMile,
+    Actor, FinalMile,
     expiry::{Expiry, expire},
     ledger::{Reservation, ReservationState},
     limit::{
@@ -24,6 +24,7 @@ use crate::{
     },
     storage::{Command as _, Pending, Rows, Store, StoreError},
     time::{Deadline, Timestamp},
+    trash::{Item, PurgeItem},
     upload::{
         AbandonUpload, Lapse, MediaShare, PROCESSING_TTL, Process, ProcessingEvent, UPLOAD_TTL,
         Upload, UploadEvent, UploadStatus,
@@ -79,6 +80,8 @@ pub struct SweepReport {
     /// What was known of failures, of events that came to a good end longer ago than
     /// [`WebhookOptions::failures_kept`](crate::webhook::WebhookOptions::failures_kept).
     pub failures_removed: u64,
+    /// Deleted items whose date had come, gone for good.
+    pub items_purged: u64,
     /// Whether work is left: the budget ended before it, or a fault that was logged kept something
     /// from ending.
     pub more: bool,
@@ -193,6 +196,18 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
         |failure: &Failure| failure.over_at.is_some_and(|at| at <= now.before(failures_kept)),
         |failure| Forgive { key: (failure.sender, failure.id), kept: failures_kept },
     );
+    let purged = expire(
+        store,
+        deadline,
+        Some("fm_item_purge"),
+        |item: &Item| item.purge_at.is_some_and(|at| at <= now),
+        |item| PurgeItem {
+            id: item.id,
+            actor: Actor::ours("maintenance"),
+            reason: "its date has come".to_owned(),
+            kinds: fm.kinds().clone(),
+        },
+    );
     // Last, because a host's handlers may take their time.
     let handled = work::handled(fm, deadline);
     // A fault of one keeps nobody from the next.
@@ -208,6 +223,7 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
         top?,
         forgotten?,
         forgiven?,
+        purged?,
     ];
     let [
         uploads,
@@ -220,6 +236,7 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
         top,
         forgotten,
         forgiven,
+        purged,
     ] = all.map(|(count, _)| count);
     Ok(SweepReport {
         uploads_failed: uploads,
@@ -231,6 +248,7 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
         events_failed: events.retried + events.died,
         events_removed: forgotten,
         failures_removed: forgiven,
+        items_purged: purged,
         more: events.more || all.iter().any(|(_, more)| *more),
     })
 }

@@ -11,6 +11,7 @@
 use crate::{
     AccountId, Credits, Timestamp, record,
     storage::{KeySet, Only, Rows, text_enum},
+    trash::{ItemId, subscribe, subscribe_keys},
     webhook::{
         VerifiedEvent, WebhookOptions,
         object::{Object, needed, no, noted},
@@ -128,16 +129,38 @@ impl Subscription {
 /// What one event told.
 struct Told(Subscription);
 
+/// The item that a subscription is for, if it is named as items are.
+fn item(subscription: &Subscription) -> Option<ItemId> {
+    subscription.item.as_ref()?.parse().ok()
+}
+
 impl Act for Told {
-    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
-        keys.own::<Subscription>(&self.0.id);
+    fn looks_up(&self) -> bool {
+        true
     }
 
-    fn act(&self, rows: &mut Rows, _now: Timestamp) -> Result<Done, Failed> {
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        keys.own::<Subscription>(&self.0.id);
+        // It may have been for another item before.
+        let known = seen.get::<Subscription>(&self.0.id).and_then(item);
+        for item in known.iter().chain(&item(&self.0)) {
+            subscribe_keys(item, &self.0.id, keys);
+        }
+    }
+
+    fn act(&self, rows: &mut Rows, now: Timestamp) -> Result<Done, Failed> {
         let known = rows.get::<Subscription>(&self.0.id).cloned();
         let known = known.unwrap_or_else(|| Subscription::unknown(&self.0.id));
         if !known.yields_to(&self.0) {
             return Ok(Done::Ignored("OLDER_THAN_KNOWN"));
+        }
+        let (before, after) = (item(&known), item(&self.0));
+        if let Some(before) = before.filter(|before| after.as_ref() != Some(before)) {
+            subscribe(rows, &before, &self.0.id, false, now);
+        }
+        if let Some(after) = after {
+            let counts = self.0.status.is_some_and(SubscriptionStatus::blocks_deletion);
+            subscribe(rows, &after, &self.0.id, counts, now);
         }
         let Subscription { paid_at, failed_at, .. } = known;
         rows.put(Subscription { paid_at, failed_at, ..self.0.clone() });

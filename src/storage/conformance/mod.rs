@@ -20,6 +20,7 @@
 
 pub mod contract;
 pub mod discovery;
+mod items;
 mod letters;
 pub mod log;
 pub mod probe;

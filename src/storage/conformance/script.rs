@@ -83,7 +83,7 @@ impl Script {
 
     /// Throws the next command and submits it.
     pub(super) fn next(&mut self, store: &Store) -> Answer {
-        match self.dice(34) {
+        match self.dice(38) {
             0..8 => match self.operation() {
                 Ok(one) => submit(store, one),
                 Err(refusal) => Box::new(move || format!("{refusal:?}")),
@@ -102,6 +102,7 @@ impl Script {
             26 => submit(store, count(&[u8::try_from(self.dice(6)).unwrap()], 16)),
             27..29 => self.flush(store),
             29..33 => self.letter(store),
+            33..37 => self.item(store),
             _ => self.pair(store),
         }
     }

@@ -1,0 +1,67 @@
+-- Soft delete: items, the names of the living, and who depends on whom.
+
+CREATE TABLE fm_item (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    label TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state = 'live' OR state = 'deleted' OR state = 'purged'),
+    version INTEGER NOT NULL,
+    scope TEXT,
+    name TEXT,
+    used_by INTEGER NOT NULL CHECK (used_by >= 0),
+    parts INTEGER NOT NULL CHECK (parts >= 0),
+    created_at INTEGER NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT,
+    deletion_reason TEXT,
+    batch BLOB,
+    purge_at INTEGER,
+    held_at INTEGER,
+    held_reason TEXT,
+    purged_at INTEGER,
+    CHECK ((purged_at IS NOT NULL) = (state = 'purged')),
+    CHECK ((deleted_at IS NULL) = (state = 'live'))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fm_item_purge ON fm_item (purge_at, id) WHERE state = 'deleted';
+CREATE INDEX fm_item_deleted ON fm_item (deleted_at, id) WHERE state = 'deleted';
+CREATE INDEX fm_item_batch ON fm_item (batch, id) WHERE batch IS NOT NULL;
+
+CREATE TABLE fm_name (
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    item TEXT NOT NULL,
+    PRIMARY KEY (scope, name)
+) STRICT, WITHOUT ROWID;
+
+-- Under an item: the live things that use it, and its live parts.
+CREATE TABLE fm_item_user (
+    item TEXT NOT NULL,
+    by TEXT NOT NULL,
+    label TEXT NOT NULL,
+    PRIMARY KEY (item, by)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE fm_item_part (
+    item TEXT NOT NULL,
+    by TEXT NOT NULL,
+    label TEXT NOT NULL,
+    PRIMARY KEY (item, by)
+) STRICT, WITHOUT ROWID;
+-- Under an item: what it depends on, live or not.
+CREATE TABLE fm_item_need (
+    by TEXT NOT NULL,
+    item TEXT NOT NULL,
+    relation TEXT NOT NULL CHECK (relation = 'uses' OR relation = 'part_of'),
+    PRIMARY KEY (by, item)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW v_items_deleted AS
+SELECT id, kind, substr(id, length(kind) + 2) AS item_id, label AS title, deleted_by, deletion_reason,
+       deleted_at AS deleted_at_us, strftime('%Y-%m-%dT%H:%M:%S', deleted_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', deleted_at % 1000000) AS deleted_at,
+       purge_at AS purge_at_us, strftime('%Y-%m-%dT%H:%M:%S', purge_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', purge_at % 1000000) AS purge_at,
+       held_at IS NOT NULL AS is_held, held_reason
+FROM fm_item WHERE state = 'deleted';
+CREATE VIEW v_neurons_deleted AS SELECT * FROM v_items_deleted WHERE kind = 'neuron';
+CREATE VIEW v_bundles_deleted AS SELECT * FROM v_items_deleted WHERE kind = 'bundle';
+CREATE VIEW v_media_shares_deleted AS SELECT * FROM v_items_deleted WHERE kind = 'media_share';

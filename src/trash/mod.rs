@@ -1,0 +1,39 @@
+//! Soft delete: what is deleted can come back, what is needed cannot be deleted, and what was deleted
+//! long ago is gone.
+//!
+//! An item is anything that the host names: `neuron:n1`, `bundle:b7`. The store knows its label, where it
+//! stands and who depends on it; its content is the host's, in tables that may [follow](Follow).
+//!
+//! | promise | |
+//! |---|---|
+//! | I1 to I3 | items and who depends on them: [`Item`], [`Items`] |
+//! | I4, I5 | deleting: [`Trash::delete`] |
+//! | I6 | restoring: [`Trash::restore`] |
+//! | I7 | purging: [`Trash::purge`] |
+
+mod cascade;
+pub(crate) mod delete;
+pub(crate) mod depend;
+pub(crate) mod hold;
+mod item;
+mod items;
+mod kind;
+pub(crate) mod purge;
+pub(crate) mod register;
+pub(crate) mod restore;
+mod share;
+mod state;
+mod subscribe;
+
+pub use cascade::CascadePlan;
+pub use delete::{BLOCKERS_MAX, CASCADE_MAX, CanDelete, Deleted};
+pub use item::{Item, NEEDS_MAX, Relation};
+pub(crate) use item::{Name, Need, Part, User};
+pub use items::{Items, Trash};
+pub(crate) use kind::Kinds;
+pub use kind::{Blocker, Follow, Guard, ItemId, ItemKind};
+pub(crate) use purge::PurgeItem;
+pub use restore::Restored;
+pub use share::MEDIA_SHARE;
+pub use state::{ItemEvent, ItemState, TRANSITIONS, next_state};
+pub(crate) use subscribe::{subscribe, subscribe_keys};

@@ -1,0 +1,71 @@
+//! Purging: what was deleted long ago goes for good.
+//!
+//! # Invariants
+//!
+//! - **I7** Nothing is purged before the date that was fixed when it was deleted, nor while it is held;
+//!   what is left of it is its name, its dates and its audit.
+
+use crate::{
+    Actor, Refusal, Timestamp, audit,
+    expiry::Expiry,
+    storage::{Command, KeySet, Rows},
+    trash::{
+        Item, ItemEvent, ItemId, NEEDS_MAX,
+        delete::subject,
+        item::{Need, existing},
+        kind::Kinds,
+        next_state,
+    },
+};
+
+/// Removes what is left of a deleted item.
+#[derive(Clone, Debug)]
+pub(crate) struct PurgeItem {
+    pub(crate) id: ItemId,
+    pub(crate) actor: Actor,
+    pub(crate) reason: String,
+    pub(crate) kinds: Kinds,
+}
+
+impl Command for PurgeItem {
+    /// Whether anything was to do.
+    type Out = Result<bool, Refusal>;
+
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        keys.children::<Need, Item>(&self.id, NEEDS_MAX + 1);
+        self.kinds.keys(&self.id, seen, keys);
+        audit::keys(&subject(&self.id), keys);
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
+        let item = existing(rows, &self.id)?;
+        if item.purged_at.is_some() {
+            return Ok(false);
+        }
+        let refusal =
+            || Refusal::ItemNotDeleted { item: self.id.clone(), state: item.state.as_str() };
+        let state = next_state(item.state, ItemEvent::Purge).ok_or_else(refusal)?;
+        if let Some(reason) = &item.held_reason {
+            return Err(Refusal::ItemHeld { item: self.id.clone(), reason: reason.clone() });
+        }
+        if let Some(purge_at) = item.purge_at.filter(|purge_at| now < *purge_at) {
+            return Err(Refusal::TooEarlyToPurge { item: self.id.clone(), purge_at });
+        }
+        let (needs, _) = rows.children::<Need>(&self.id, NEEDS_MAX + 1);
+        let needs: Vec<_> = needs.iter().map(|need| need.item.clone()).collect();
+        for need in needs {
+            rows.remove::<Need>(&(self.id.clone(), need));
+        }
+        let (scope, name, label) = (None, None, String::new());
+        Item { state, scope, name, label, batch: None, purged_at: Some(now), ..item }.put(rows);
+        self.kinds.moved(&self.id, state, rows, now);
+        audit::note(rows, &subject(&self.id), &self.actor, "purge-item", &self.reason, now);
+        Ok(true)
+    }
+}
+
+impl Expiry for PurgeItem {
+    fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
+        self.decide(rows, now) == Ok(true)
+    }
+}

@@ -1,0 +1,115 @@
+//! Restoring: what went together comes back together.
+//!
+//! # Invariants
+//!
+//! - **I6** A restore brings back exactly what one deletion took, or nothing: not what had been deleted
+//!   before, and nothing whose name is taken or that depends on something that is gone.
+
+use crate::{
+    Actor, Refusal, Timestamp, audit,
+    storage::{Command, KeySet, Rows},
+    trash::{
+        Item, ItemEvent, ItemId, ItemState, NEEDS_MAX,
+        delete::subject,
+        depend::{link, link_keys},
+        item::{Name, Need, existing},
+        kind::Kinds,
+        next_state,
+        register::take_name,
+    },
+};
+
+/// Brings back what a deletion took.
+#[derive(Clone, Debug)]
+pub(crate) struct Restore {
+    /// All that bear the deletion's name.
+    pub(crate) members: Vec<ItemId>,
+    pub(crate) batch: [u8; 16],
+    pub(crate) actor: Actor,
+    pub(crate) reason: String,
+    pub(crate) kinds: Kinds,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Restored {
+    /// How many items; 0 if it was live already.
+    pub count: u64,
+}
+
+impl Restore {
+    /// Makes one live, without what it depends on.
+    fn revive(&self, rows: &mut Rows, id: &ItemId, now: Timestamp) -> Result<(), Refusal> {
+        let item = existing(rows, id)?;
+        let refusal = || Refusal::ItemNotDeleted { item: id.clone(), state: item.state.as_str() };
+        // One that was restored and deleted again went with another deletion.
+        if item.batch != Some(self.batch) {
+            return Err(Refusal::ItemChanged { item: id.clone() });
+        }
+        let state = next_state(item.state, ItemEvent::Restore).ok_or_else(refusal)?;
+        if let Some(claim) = item.claim() {
+            take_name(rows, &claim, id)?;
+        }
+        Item {
+            state,
+            deleted_at: None,
+            deleted_by: None,
+            deletion_reason: None,
+            batch: None,
+            purge_at: None,
+            ..item
+        }
+        .put(rows);
+        self.kinds.moved(id, state, rows, now);
+        audit::note(rows, &subject(id), &self.actor, "restore-item", &self.reason, now);
+        Ok(())
+    }
+
+    /// Lets it depend on what it depended on.
+    fn relink(rows: &mut Rows, id: &ItemId) -> Result<(), Refusal> {
+        let label = existing(rows, id)?.label;
+        let (needs, _) = rows.children::<Need>(id, NEEDS_MAX + 1);
+        let needs: Vec<Need> = needs.into_iter().cloned().collect();
+        for Need { item, relation, .. } in needs {
+            let is_live = rows.get::<Item>(&item).is_some_and(|on| on.state == ItemState::Live);
+            if !is_live {
+                return Err(Refusal::NeedNotLive { item: id.clone(), need: item });
+            }
+            link(rows, &item, id, &label, relation);
+        }
+        Ok(())
+    }
+}
+
+impl Command for Restore {
+    type Out = Result<Restored, Refusal>;
+
+    fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        for id in &self.members {
+            keys.children::<Need, Item>(id, NEEDS_MAX + 1);
+            self.kinds.keys(id, seen, keys);
+            audit::keys(&subject(id), keys);
+            let claim = seen.get::<Item>(id).and_then(Item::claim);
+            claim.iter().for_each(|claim| keys.own::<Name>(claim));
+            let (needs, _) = seen.children::<Need>(id, NEEDS_MAX + 1);
+            for need in needs {
+                keys.own::<Item>(&need.item);
+                link_keys(&need.item, id, keys);
+            }
+        }
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
+        rows.attempt(|rows| {
+            self.members.iter().try_for_each(|id| self.revive(rows, id, now))?;
+            // After all of them are live: they may depend on each other.
+            self.members.iter().try_for_each(|id| Self::relink(rows, id))
+        })?;
+        Ok(Restored { count: self.members.len() as u64 })
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.members.len() * 512
+    }
+}

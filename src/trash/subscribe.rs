@@ -1,0 +1,36 @@
+//! Subscribers: a subscription that still counts keeps its item from being deleted.
+
+use crate::{
+    Timestamp,
+    storage::{KeySet, Rows},
+    trash::{
+        Item, ItemId, ItemState, Relation,
+        depend::{link, link_keys, unlink},
+    },
+};
+
+/// A subscription, as a thing that uses items.
+fn subscriber(id: &str) -> ItemId {
+    ItemId::ours("subscription", id)
+}
+
+/// Asks for what [`subscribe`] changes.
+pub(crate) fn subscribe_keys(item: &ItemId, id: &str, keys: &mut KeySet) {
+    keys.own::<Item>(item);
+    link_keys(item, &subscriber(id), keys);
+}
+
+/// Lets a subscription count among an item's users, or not any more. An item that nobody registered is
+/// known from then on; one that is deleted stays as it is.
+pub(crate) fn subscribe(rows: &mut Rows, item: &ItemId, id: &str, counts: bool, now: Timestamp) {
+    let by = subscriber(id);
+    if !counts {
+        return unlink(rows, item, &by);
+    }
+    if rows.get::<Item>(item).is_none() {
+        Item::new(item, item.id(), now).put(rows);
+    }
+    if rows.get::<Item>(item).is_some_and(|item| item.state == ItemState::Live) {
+        link(rows, item, &by, id, Relation::Uses);
+    }
+}
