@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::storage::{Key, Only, Scan, StoreError, Table};
+use crate::storage::{By, Key, Only, Scan, StoreError, Table, Tally};
 
 /// How a database writes the n-th parameter.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,16 @@ impl Dialect {
         let each = columns.iter().enumerate();
         let each = each.map(|(i, column)| format!("{column} = {}", self.parameter(from + i)));
         each.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// A table, to be read in the order of that index. SQLite would take another that has the same
+    /// columns in part and then sort; PostgreSQL knows what a page costs.
+    fn from(self, table: &Table, index: Option<&str>) -> String {
+        match (self, index) {
+            #[cfg(feature = "sqlite")]
+            (Self::Sqlite, Some(index)) => format!("{} INDEXED BY {index}", table.name),
+            _ => table.name.to_owned(),
+        }
     }
 
     fn parameters(self, from: usize, count: usize) -> String {
@@ -107,19 +117,68 @@ pub(crate) fn scan(scan: &Scan, dialect: Dialect) -> Result<(String, Key), Store
         // The prefix names one row, and the cursor is on it.
         conditions.push("1 = 0".to_owned());
     }
-    match scan.index.and_then(|name| table.index(name)).and_then(|index| index.only) {
-        Some(Only::Equals(column, text)) => conditions.push(format!("{column} = '{text}'")),
-        Some(Only::Present(column)) => conditions.push(format!("{column} IS NOT NULL")),
-        Some(Only::Absent(column)) => conditions.push(format!("{column} IS NULL")),
-        None => {}
-    }
-    let mut text = format!("SELECT {} FROM {}", columns(table).join(", "), table.name);
+    conditions.extend(only(scan));
+    let from = dialect.from(table, scan.index);
+    let mut text = format!("SELECT {} FROM {from}", columns(table).join(", "));
     if !conditions.is_empty() {
         let _ = write!(text, " WHERE {}", conditions.join(" AND "));
     }
     let way = if scan.descending { " DESC" } else { "" };
     let order = order.iter().map(|c| format!("{c}{way}")).collect::<Vec<_>>().join(", ");
     let _ = write!(text, " ORDER BY {order} LIMIT {}", dialect.parameter(values.len() + 1));
+    Ok((text, values))
+}
+
+/// What makes a row one of the scanned index's.
+fn only(scan: &Scan) -> Option<String> {
+    Some(match scan.index.and_then(|name| scan.table.index(name)).and_then(|index| index.only)? {
+        Only::Equals(column, text) => format!("{column} = '{text}'"),
+        Only::Present(column) => format!("{column} IS NOT NULL"),
+        Only::Absent(column) => format!("{column} IS NULL"),
+    })
+}
+
+/// The part of a table that a tally is over, and the values of its parameters.
+pub(crate) fn part(tally: &Tally, dialect: Dialect) -> Result<(String, Key), StoreError> {
+    let (scan, table) = (tally.scan(), tally.table);
+    let order: Vec<&str> = scan.order()?.iter().map(|i| table.columns[*i].name).collect();
+    let (under, rest) = order.split_at(scan.prefix.len());
+    let mut values = scan.prefix.clone();
+    let mut conditions = Vec::new();
+    if !under.is_empty() {
+        conditions.push(dialect.equal(under, 1));
+    }
+    if let (Some(beyond), Some(next)) = (&tally.beyond, rest.first()) {
+        values.push(beyond.clone());
+        conditions.push(format!("{next} > {}", dialect.parameter(values.len())));
+    }
+    conditions.extend(only(&scan));
+    let mut text = format!("FROM {}", dialect.from(table, tally.index));
+    if !conditions.is_empty() {
+        let _ = write!(text, " WHERE {}", conditions.join(" AND "));
+    }
+    Ok((text, values))
+}
+
+/// What a tally tells apart, as an expression.
+pub(crate) fn group(by: By) -> String {
+    match by {
+        By::Value(column) => column.to_owned(),
+        By::Span(column, width) => format!("{column} / {width}"),
+    }
+}
+
+/// A whole tally where groups are told apart by hashing: group, count, sum.
+#[cfg(feature = "postgres")]
+pub(crate) fn tally(tally: &Tally) -> Result<(String, Key), StoreError> {
+    let (part, values) = part(tally, Dialect::Postgres)?;
+    let greatest = i64::MAX;
+    let sum = tally.sum.map_or("0::bigint".to_owned(), |column| {
+        format!("greatest(least(coalesce(sum({column}), 0), {greatest}), -{greatest})::bigint")
+    });
+    let select = |group: &str| format!("SELECT {group}, count(*), {sum} {part}");
+    let text =
+        tally.by.map_or_else(|| select("NULL"), |by| format!("{} GROUP BY 1", select(&group(by))));
     Ok((text, values))
 }
 

@@ -14,7 +14,7 @@
 use std::{any::Any, path::Path, sync::Arc, time::Duration};
 
 use crate::{
-    storage::{Key, KeySet, Rows, Scan, Schema, StoreError, Table, Value},
+    storage::{Key, KeySet, Rows, Scan, Schema, StoreError, Table, Tallied, Tally, Value, tally},
     time::Timestamp,
 };
 
@@ -140,6 +140,16 @@ pub trait Reader: Send {
     ///
     /// [`StoreError::Backend`] for an index that is not declared.
     fn scan(&mut self, scan: &Scan) -> Result<Vec<Vec<Value>>, StoreError>;
+
+    /// Counts and adds up a part of a declared index: a line for each group, in no order; none where
+    /// there is no row. The default reads the rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::scan`].
+    fn tally(&mut self, tally: &Tally) -> Result<Vec<Tallied>, StoreError> {
+        tally::by_pages(self, tally)
+    }
 
     /// All rows of a view, for dashboards: column names, then rows. `limit` bounds the rows.
     ///

@@ -11,7 +11,8 @@
 //!    [`Rows::found`] as plain [`Value`]s, locks the owned ones, and gives ranges to
 //!    [`Rows::found_range`]; `apply` carries out each [`Write`] of [`Rows::writes`]. An insert of an
 //!    existing key is [`StoreError::Conflict`].
-//! 3. Implement [`Reader`]: one row, one page, one snapshot.
+//! 3. Implement [`Reader`]: one row, one page, one snapshot; and [`Reader::tally`] if the database can
+//!    count by itself.
 //! 4. Implement [`Backend`]: it opens the engine.
 //! 5. Prove it with one line, feature `testing`: `finalmile::conformance_tests!(open);`, where
 //!    `open` gives a guard (a temporary folder, a schema) and a backend.
@@ -39,6 +40,7 @@ mod rows;
 mod scan;
 mod store;
 mod table;
+pub(crate) mod tally;
 mod text_enum;
 mod value;
 
@@ -62,5 +64,6 @@ pub(crate) use table::decoded;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use table::script_digest;
 pub use table::{Column, Decode, Index, Only, Record, Row, Schema, Table, column};
+pub use tally::{By, Tallied, Tally};
 pub(crate) use text_enum::text_enum;
 pub use value::{Columns, Field, Key, KeyParts, Kind, Value};

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     engines::sql::{self, Dialect},
-    storage::{Cell, Key, Reader, Readers, Scan, StoreError, Table, Value, ViewRows},
+    storage::{
+        By, Cell, Key, Kind, Reader, Readers, Scan, StoreError, Table, Tallied, Tally, Value,
+        ViewRows,
+    },
     time::Deadline,
 };
 
@@ -71,6 +74,21 @@ impl Reader for PgReader {
         let (text, mut values) = sql::scan(scan, Dialect::Postgres)?;
         values.push(Value::Int(i64::try_from(scan.limit).unwrap_or(i64::MAX)));
         self.ask(scan.table, &Call::with(text, values))
+    }
+
+    fn tally(&mut self, tally: &Tally) -> Result<Vec<Tallied>, StoreError> {
+        let (text, values) = sql::tally(tally)?;
+        let kind = match tally.by {
+            None => None,
+            Some(By::Span(..)) => Some(Kind::Int),
+            Some(By::Value(column)) => Some(tally.table.columns[tally.table.position(column)].kind),
+        };
+        let call = Call::with(text, values);
+        let answer = self.read(|session| session.ask(&call))?;
+        let line = |row| statements::tallied(row, kind, tally.table.name);
+        let lines = answer.rows.iter().map(line).collect::<Result<Vec<_>, _>>()?;
+        // Over no rows, one line says so.
+        Ok(lines.into_iter().filter(|line| line.count > 0).collect())
     }
 
     fn view(&mut self, name: &str, limit: usize) -> Result<ViewRows, StoreError> {

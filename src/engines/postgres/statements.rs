@@ -12,7 +12,9 @@ use tokio_postgres::{
 
 use crate::{
     engines::sql::{self, Dialect},
-    storage::{Column, Hold, Key, KeySet, Kind, RowId, Rows, StoreError, Table, Value, Write},
+    storage::{
+        Column, Hold, Key, KeySet, Kind, RowId, Rows, StoreError, Table, Tallied, Value, Write,
+    },
 };
 
 /// Keeps others from changing or removing a row, but not from referring to it.
@@ -288,9 +290,23 @@ pub(super) fn decode(table: &Table, row: &Row) -> Result<Vec<Value>, StoreError>
         Kind::Text => cell(row, i, Value::Text),
         Kind::Blob => cell(row, i, Value::Blob),
     });
-    cells.collect::<Result<_, _>>().map_err(|error| {
-        StoreError::Corrupt(format!("{}: a column is not of its kind: {error}", table.name))
-    })
+    cells.collect::<Result<_, _>>().map_err(|error| corrupt(table.name, &error))
+}
+
+/// A line of a tally, whose groups are of this kind.
+pub(super) fn tallied(row: &Row, kind: Option<Kind>, table: &str) -> Result<Tallied, StoreError> {
+    let group = match kind {
+        None => Ok(Value::Null),
+        Some(Kind::Int) => cell(row, 0, Value::Int),
+        Some(Kind::Text) => cell(row, 0, Value::Text),
+        Some(Kind::Blob) => cell(row, 0, Value::Blob),
+    };
+    let line = || Ok(Tallied { group: group?, count: row.try_get(1)?, sum: row.try_get(2)? });
+    line().map_err(|error| corrupt(table, &error))
+}
+
+fn corrupt(table: &str, error: &tokio_postgres::Error) -> StoreError {
+    StoreError::Corrupt(format!("{table}: a column is not of its kind: {error}"))
 }
 
 fn cell<'r, T: FromSql<'r>>(

@@ -112,6 +112,8 @@ macro_rules! conformance_tests {
             races: j2_keys_that_move_meanwhile_are_found_again,
             races: tasks_await_as_threads_wait,
             reads: pages_follow_every_index_both_ways,
+            reads: rt1_a_tally_is_what_its_rows_come_to,
+            reads: rt1_a_tally_does_not_overflow,
             reads: a_cursor_of_another_scan_is_refused,
             reads: g1_a_snapshot_sees_one_moment,
             reads: a_snapshot_ends_with_its_deadline,

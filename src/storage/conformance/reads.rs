@@ -6,7 +6,7 @@ use super::{
     Fixture,
     probe::{Child, Count, act, add_child, child, count},
 };
-use crate::storage::{Cursor, Record, Scan, Store, StoreError};
+use crate::storage::{By, Cursor, Record, Scan, Store, StoreError, Tally, Value, tally::by_pages};
 
 /// Some children under three parents, with notes here and there; all of them, unordered.
 fn filled(store: &Store) -> Vec<Child> {
@@ -83,6 +83,67 @@ pub fn pages_follow_every_index_both_ways(fixture: &Fixture) {
                 assert_eq!(all(&store, &scan, limit), want, "{index:?} {prefix:?} {descending}");
             }
         }
+    }
+}
+
+/// Every index, prefix and bound, with and without groups: as reading the rows would have it.
+pub fn rt1_a_tally_is_what_its_rows_come_to(fixture: &Fixture) {
+    let store = fixture.open();
+    let rows = filled(&store);
+    let parts = |tally: Tally| {
+        let groups = [None, Some(By::Value("parent")), Some(By::Span("id", 5))];
+        let all = groups.into_iter().flat_map(|by| [(by, None), (by, Some("weight"))]);
+        all.map(|(by, sum)| Tally { sum, by, ..tally.clone() }).collect::<Vec<_>>()
+    };
+    let whole = Tally::of::<Child>();
+    let weighed = whole.clone().in_index("fm_probe_child_weight");
+    let mut asked = Vec::new();
+    for tally in [
+        whole.clone(),
+        whole.clone().under(&"b".to_owned()),
+        whole.clone().under(&"b".to_owned()).beyond(Value::Int(4)),
+        whole.beyond(Value::Text("a".to_owned())),
+        weighed.clone().beyond(Value::Int(-1)),
+        weighed.clone().under(&1_i64).beyond(Value::Text("a".to_owned())),
+        weighed.beyond(Value::Int(2)),
+        Tally::of::<Child>().in_index("fm_probe_child_red").beyond(Value::Int(0)),
+        Tally::of::<Child>().in_index("fm_probe_child_noted").under(&"ab".to_owned()),
+    ] {
+        asked.extend(parts(tally));
+    }
+    let (count, own) = (asked.len(), asked.clone());
+    let answers = store.snapshot(Duration::from_secs(60), move |reader| {
+        own.iter().map(|tally| Ok((reader.tally(tally)?, by_pages(reader, tally)?))).collect()
+    });
+    let answers: Vec<_> = Result::<Vec<_>, _>::unwrap(answers.wait());
+    assert_eq!((answers.len(), count), (54, 54));
+    for ((mut found, mut pages), tally) in answers.into_iter().zip(asked) {
+        found.sort_by(|a, b| a.group.cmp(&b.group));
+        pages.sort_by(|a, b| a.group.cmp(&b.group));
+        assert_eq!(found, pages, "{tally:?}");
+    }
+    let under = Tally::of::<Child>().under(&"a".to_owned()).sum("weight");
+    let found = store.snapshot(Duration::from_secs(60), move |reader| reader.tally(&under)).wait();
+    let weights = rows.iter().filter(|row| row.parent == "a").map(|row| row.weight).sum::<i64>();
+    assert!(
+        found
+            .is_ok_and(|found| found.len() == 1 && (found[0].count, found[0].sum) == (17, weights))
+    );
+}
+
+/// Sums beyond 63 bits stay at the greatest number; a database's own would be an error.
+pub fn rt1_a_tally_does_not_overflow(fixture: &Fixture) {
+    let store = fixture.open();
+    for id in [b"a", b"b", b"c"] {
+        store.submit(count(id, i64::MAX - 1)).wait().unwrap();
+    }
+    let whole = Tally::of::<Count>().sum("count");
+    let found = store.snapshot(Duration::from_secs(60), move |reader| {
+        let by = By::Span("count", 2);
+        Ok([reader.tally(&whole)?, reader.tally(&whole.clone().by(by))?])
+    });
+    for found in found.wait().unwrap() {
+        assert_eq!((found.len(), found[0].count, found[0].sum), (1, 3, i64::MAX));
     }
 }
 
