@@ -224,6 +224,14 @@ fresh_id! {
     TransferId, "transfer"
 }
 
+impl UploadId {
+    /// When a fresh one was made, to the millisecond. Of bytes from elsewhere it is any time.
+    pub(crate) fn made_at(self) -> Timestamp {
+        let millis = self.0[..6].iter().fold(0, |all, byte| all << 8 | i64::from(*byte));
+        Timestamp::from_millis(millis)
+    }
+}
+
 fn uuid7(now: Timestamp, high: u64, low: u64) -> [u8; 16] {
     let millis = now.micros().max(0).cast_unsigned() / 1_000;
     let time = (millis & 0xFFFF_FFFF_FFFF) << 16;
@@ -279,6 +287,7 @@ mod tests {
         world.advance(std::time::Duration::from_millis(1));
         let second = UploadId::fresh(&world);
         assert!(first < second);
+        assert_eq!(first.made_at(), Timestamp::from_millis(1_700_000_000_000));
         assert_eq!(first.to_string().parse(), Ok(first));
         assert_eq!(first.to_string().as_bytes()[14], b'7');
         assert!("018bcfe5-6800-7000-8000-00000000000".parse::<UploadId>().is_err());

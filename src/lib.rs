@@ -28,6 +28,7 @@
 mod admin;
 mod audit;
 mod credits;
+mod day;
 pub mod engines;
 mod error;
 mod expiry;
@@ -56,6 +57,7 @@ pub mod webhook;
 pub use admin::Admin;
 pub use audit::AuditEntry;
 pub use credits::Credits;
+pub use day::Day;
 pub use error::{Error, PublicError};
 pub use front::{Builder, FinalMile};
 pub use id::{

@@ -15,7 +15,7 @@ use crate::{
     once::Once,
     storage::{Record, Schema},
     trash::{Item, Name, Need, Part, User},
-    upload::{MediaShare, Upload},
+    upload::{MediaShare, RefusalDay, Upload},
     webhook::{Failure, Lane, Payment, StoredBody, StoredEvent, Subscription},
 };
 
@@ -47,6 +47,7 @@ pub const CORE: Schema = Schema {
         Policy::table,
         PurchaseRecord::table,
         PurchaseRef::table,
+        RefusalDay::table,
         Reservation::table,
         StoredBody::table,
         StoredEvent::table,
@@ -60,6 +61,7 @@ pub const CORE: Schema = Schema {
         include_str!("../sql/sqlite/0002_limits.sql"),
         include_str!("../sql/sqlite/0003_ledger.sql"),
         include_str!("../sql/sqlite/0004_webhooks.sql"),
+        include_str!("../sql/sqlite/0005_report.sql"),
         include_str!("../sql/sqlite/0006_trash.sql"),
     ],
     postgres: &[
@@ -67,6 +69,7 @@ pub const CORE: Schema = Schema {
         include_str!("../sql/postgres/0002_limits.sql"),
         include_str!("../sql/postgres/0003_ledger.sql"),
         include_str!("../sql/postgres/0004_webhooks.sql"),
+        include_str!("../sql/postgres/0005_report.sql"),
         include_str!("../sql/postgres/0006_trash.sql"),
     ],
 };

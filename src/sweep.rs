@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use crate::{
-    Actor, FinalMile,
+    Actor, Day, FinalMile,
     expiry::{Expiry, expire},
     ledger::{Reservation, ReservationState},
     limit::{
@@ -26,8 +26,8 @@ use crate::{
     time::{Deadline, Timestamp},
     trash::{Item, PurgeItem},
     upload::{
-        AbandonUpload, Lapse, MediaShare, PROCESSING_TTL, Process, ProcessingEvent, UPLOAD_TTL,
-        Upload, UploadEvent, UploadStatus,
+        AbandonUpload, ForgetRefusals, Lapse, MediaShare, PROCESSING_TTL, Process, ProcessingEvent,
+        REFUSALS_KEPT_DAYS, RefusalDay, UPLOAD_TTL, Upload, UploadEvent, UploadStatus,
     },
     webhook::{
         Failure, StoredEvent,
@@ -82,6 +82,9 @@ pub struct SweepReport {
     pub failures_removed: u64,
     /// Deleted items whose date had come, gone for good.
     pub items_purged: u64,
+    /// Users and days whose refusals for want of credits were counted
+    /// [more than 90 days ago](crate::upload::REFUSALS_KEPT_DAYS).
+    pub refusals_removed: u64,
     /// Whether work is left: the budget ended before it, or a fault that was logged kept something
     /// from ending.
     pub more: bool,
@@ -208,6 +211,13 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
             kinds: fm.kinds().clone(),
         },
     );
+    let refusals = expire(
+        store,
+        deadline,
+        None,
+        |row: &RefusalDay| row.day <= Day::of(now).before(REFUSALS_KEPT_DAYS),
+        |row| ForgetRefusals { key: (row.day, row.account), kept_days: REFUSALS_KEPT_DAYS },
+    );
     // Last, because a host's handlers may take their time.
     let handled = work::handled(fm, deadline);
     // A fault of one keeps nobody from the next.
@@ -224,6 +234,7 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
         forgotten?,
         forgiven?,
         purged?,
+        refusals?,
     ];
     let [
         uploads,
@@ -237,6 +248,7 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
         forgotten,
         forgiven,
         purged,
+        refusals,
     ] = all.map(|(count, _)| count);
     Ok(SweepReport {
         uploads_failed: uploads,
@@ -249,6 +261,7 @@ fn sweep(fm: &FinalMile, deadline: Deadline) -> Result<SweepReport, StoreError> 
         events_removed: forgotten,
         failures_removed: forgiven,
         items_purged: purged,
+        refusals_removed: refusals,
         more: events.more || all.iter().any(|(_, more)| *more),
     })
 }

@@ -19,7 +19,10 @@ use crate::{
     limit::take,
     once::{Once, digest, remember, replay},
     storage::{Command, KeySet, Rows},
-    upload::state::{Upload, UploadStatus},
+    upload::{
+        refused,
+        state::{Upload, UploadStatus},
+    },
 };
 
 /// How long an upload may take, and its credits stay set aside.
@@ -93,6 +96,7 @@ impl Command for BeginUpload {
         keys.own::<Once>(&self.once());
         keys.own::<Account>(&self.account);
         take::keys(keys, &self.endpoint, self.account.as_str());
+        refused::keys(keys, &self.account, self.id);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
@@ -106,7 +110,11 @@ impl Command for BeginUpload {
         let _taken = take::take(rows, &self.endpoint, self.account.as_str(), 1, now)?;
         let (id, expires_at) = (reservation(self.id), now.after(UPLOAD_TTL));
         let (amount, origin) = (credits_to_charge, Origin::Upload);
-        hold(rows, &account, &Hold { id, amount, expires_at, origin }, now)?;
+        let held = hold(rows, &account, &Hold { id, amount, expires_at, origin }, now);
+        if let Err(refusal) = held {
+            refused::count(rows, &self.account, self.id, &refusal, now);
+            return Err(refusal);
+        }
         rows.add(Upload {
             account: self.account.clone(),
             id: self.id,

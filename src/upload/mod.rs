@@ -6,6 +6,7 @@
 //! | U2, U3 | beginning is idempotent and refuses in one order: [`Uploads::begin`] |
 //! | U4 to U6 | an upload ends once, for its owner: [`Uploads::finalize`] |
 //! | U7 | a draft goes with its upload: [`Uploads::draft`] |
+//! | RT2, RT3 | refusals for want of credits are counted per user and day: [`RefusalDay`] |
 //! | U8 | small pictures come once: [`Uploads::process`] |
 
 mod begin;
@@ -14,6 +15,7 @@ mod draft;
 mod finish;
 mod free;
 mod process;
+mod refused;
 mod share;
 mod state;
 
@@ -31,6 +33,8 @@ pub use finish::{FinalizeUpload, Finalized};
 pub(crate) use free::{FailUpload, FreeReservation, Lapse};
 pub(crate) use process::Process;
 pub use process::{PROCESSING_TTL, Pictures, ProcessingEvent, ProcessingStatus, next_status};
+pub(crate) use refused::ForgetRefusals;
+pub use refused::{REFUSALS_KEPT_DAYS, RefusalDay};
 pub use share::{MediaShare, MediaType, NewShare, Processing, ShareState};
 pub use state::{TRANSITIONS, Upload, UploadEvent, UploadStatus};
 

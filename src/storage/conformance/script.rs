@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
 
 use super::probe::{Child, Parent, act, add_child, child, count, remove_child};
 use crate::{
-    AccountId, Actor, Credits, EndpointName, IdempotencyKey, PurchaseId, Refusal, ReservationId,
-    ShareId, Simulated, Timestamp, TransferId, UploadId, World,
+    AccountId, Actor, Credits, Day, EndpointName, IdempotencyKey, PurchaseId, Refusal,
+    ReservationId, ShareId, Simulated, Timestamp, TransferId, UploadId, World,
     ipfs::Cid,
     ledger::{
         AddCredits, Checkpoint, End, EndReservation, Linked, Money, Operation, Purchase, Reserve,
@@ -20,7 +20,7 @@ use crate::{
     storage::{Command, Store},
     upload::{
         AbandonUpload, BeginUpload, ContentId, DraftShare, FailUpload, FinalizeUpload,
-        FreeReservation, Lapse, MediaType, NewShare, Pictures, Process, Processing,
+        ForgetRefusals, FreeReservation, Lapse, MediaType, NewShare, Pictures, Process, Processing,
         ProcessingEvent, UploadEvent,
     },
 };
@@ -243,6 +243,10 @@ impl Script {
         let (actor, reason) = (Actor::new("ops").unwrap(), "it is stuck".to_owned());
         if self.dice(3) == 0 {
             return submit(store, Lapse { account, id });
+        }
+        if self.dice(6) == 0 {
+            let (key, kept_days) = ((Day::of(self.world.now()), account), self.number(2));
+            return submit(store, ForgetRefusals { key, kept_days });
         }
         if self.dice(2) == 0 {
             let upload = UploadId::from_bytes(*id.as_bytes());
