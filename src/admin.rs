@@ -8,6 +8,7 @@ use crate::{
     expiry::CHUNK,
     ledger::{Account, Reservation, ReservationState},
     limit::{Configure, EndpointFigures, Freeze, Policy, Reset, Subject, TopUser, checked_reason},
+    report::{self, Report},
     storage::{Pending, Scan},
     trash::Trash,
     upload::{FailUpload, FreeReservation, Upload},
@@ -249,6 +250,27 @@ impl Admin {
     /// What the store says.
     pub fn top_users(&self) -> Result<Vec<TopUser>, Error> {
         self.fm.limiter().top_users().map_err(FinalMile::fault("top-users", None))
+    }
+
+    /// The dashboards' figures as of now, read at one moment: the rows of the views that
+    /// [`report`](crate::report) lists. With a million uploads it takes well under a second, most of
+    /// it for the totals over all time.
+    ///
+    /// # Errors
+    ///
+    /// What the store says; [`StoreError::Busy`](crate::storage::StoreError::Busy) after a minute.
+    pub fn report(&self) -> Pending<Report> {
+        self.report_at(self.fm.store().now())
+    }
+
+    /// The same with windows that end at `now` (what came later counts as recent), for a page that is
+    /// made of an old file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::report`].
+    pub fn report_at(&self, now: Timestamp) -> Pending<Report> {
+        report::read(&self.fm, now)
     }
 
     /// What was done to an item (`account:ada`, `endpoint:search`), oldest first, its chain

@@ -11,6 +11,7 @@
 //! | limit an endpoint, freeze an account | [`limit`], [`Admin`] |
 //! | delete what can come back, unless it is needed | [`trash`] |
 //! | begin and finalize an upload, show a feed | [`upload`] |
+//! | see how it all goes | [`report`] |
 //! | check a webhook's signature, consume its event once | [`webhook`] |
 //! | make a thumbnail | `thumb` |
 //! | name a file by its content, keep it | `ipfs` |
@@ -44,6 +45,7 @@ pub mod limit;
 mod log;
 mod once;
 mod refusal;
+pub mod report;
 mod schema;
 pub mod storage;
 mod sweep;
