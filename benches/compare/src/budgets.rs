@@ -1,4 +1,5 @@
-//! Budgets: what the slowest call of a hundred may take when there are a million uploads.
+//! Budgets: what the slowest call of a hundred, and a look at the dashboard, may take when there are a
+//! million uploads.
 //!
 //! The same file lies in memory, where a sync is free, and on the disk: what is ours shows in the one,
 //! what a user waits for in the other. Every upload is complete, with its share, entry, reservation
@@ -6,7 +7,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use finalmile::{Error, FinalMile, engines::Sqlite, storage::Cursor};
+use finalmile::{Actor, Error, FinalMile, engines::Sqlite, storage::Cursor};
 use rustix::time::ClockId;
 
 use crate::{
@@ -28,6 +29,20 @@ const PASSES: usize = 3;
 const CALLS: [(&str, u32); 3] =
     [("begin an upload", 100), ("finalize an upload", 200), ("a page of 20 of the feed", 150)];
 
+/// What a dashboard shows.
+const VIEWS: [&str; 7] = [
+    "v_upload_success",
+    "v_bytes_uploaded",
+    "v_credits_reserved",
+    "v_storage_limit_reached",
+    "v_thumbnail_coverage",
+    "v_bandwidth_daily",
+    "v_suspicious_uploads",
+];
+
+/// How often the dashboard is read.
+const LOOKS: usize = 15;
+
 /// The rows of the budgets, and what reading the whole ledger takes.
 ///
 /// # Errors
@@ -43,13 +58,26 @@ pub fn uploads(args: &Args, report: &mut Report, parent: &str) -> Result<(), Err
         |call: &str, place: &str| format!("{call} at {many} uploads, the slowest of 100, {place}");
     let verify = format!("`verify()` at {many} uploads, entries");
     let all = CALLS.iter().flat_map(|(call, _)| places.iter().map(|p| figure(call, &p.0)));
-    if !args.wants(&verify) && !all.into_iter().any(|figure| args.wants(&figure)) {
+    let dashboard = ["read models", "views"]
+        .map(|by| format!("dashboard at {many} uploads, all of one hour, by {by}"));
+    let wants_calls = args.wants(&verify) || all.into_iter().any(|figure| args.wants(&figure));
+    if !wants_calls && !dashboard.iter().any(|figure| args.wants(figure)) {
         return Ok(());
     }
     let folder = |parent| tempfile::tempdir_in(parent).expect("a folder can be made");
     let (memory, disk) = (folder(MEMORY), folder(parent));
     let [here, there] = [&memory, &disk].map(|place| place.path().join("uploads.db"));
     let mut here_side = filled(&here, many)?;
+    for (figure, by_views) in dashboard.into_iter().zip([false, true]) {
+        if args.wants(&figure) {
+            let (rival, bar) = ("a budget of 1 s".to_owned(), Bar::AtMost(1.0));
+            let (unit, runs) = (Unit::Micros, looks(&here_side, many, by_views)?);
+            report.row(&Row { figure, rival, unit, runs, bar });
+        }
+    }
+    if !wants_calls {
+        return Ok(());
+    }
     let mut there_side = copied(&here_side, &here, &there)?;
     let pages = pages(&here_side, many)?;
     let calls = if args.quick { 200 } else { 1_000 };
@@ -132,6 +160,26 @@ pub(crate) fn slowest(
         took.push((reading(ClockId::Monotonic) - before).as_nanos() as f64);
     }
     Ok(took.percentile(99))
+}
+
+/// Nanoseconds that the whole dashboard takes, and its budget.
+fn looks(uploads: &Uploads, many: u64, by_views: bool) -> Result<[Runs; 2], Error> {
+    let mut runs = [Runs::default(), Runs::default()];
+    runs[1].push(1e9);
+    let admin = uploads.fm.admin(Actor::new("bench")?);
+    for _ in 0..LOOKS {
+        let before = reading(ClockId::Monotonic);
+        if by_views {
+            for view in VIEWS {
+                drop(uploads.fm.store().view(view, 1_000).wait()?);
+            }
+        } else {
+            let report = admin.report().wait()?;
+            assert_eq!((report.uploads.completed, report.thumbnails.total_shares), (many, many));
+        }
+        runs[0].push((reading(ClockId::Monotonic) - before).as_nanos() as f64);
+    }
+    Ok(runs)
 }
 
 /// Entries per second of the whole audit, and of a walk along the chains by hand.
