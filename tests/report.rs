@@ -178,6 +178,26 @@ fn an_empty_store_has_figures_too() {
 }
 
 #[test]
+fn an_hour_that_holds_midnight_is_of_two_days_and_a_later_clock_of_a_third() {
+    let world = World::new();
+    let midnight = Timestamp::from_micros(20_834 * 86_400_000_000);
+    let minute = Duration::from_secs(60);
+    let times =
+        [midnight.before(10 * minute), midnight, midnight.after(20 * minute), midnight.after(DAY)];
+    for (n, (at, mib)) in (0..).zip(times.into_iter().zip([1, 2, 3, 4])) {
+        world.clock.set(at);
+        let key = key(&format!("{n}"));
+        let begun = world.fm.uploads().begin(&world.ada, mib << 19, &key).wait().unwrap();
+        world.fm.uploads().finalize(&world.ada, begun.upload_id, share('a')).wait().unwrap();
+    }
+    let report = report(&world.fm, midnight.after(30 * minute));
+    let days: Vec<_> = report.bandwidth.iter().map(|one| (one.day.0, one.bytes >> 19)).collect();
+    assert_eq!(days, [(20_835, 4), (20_834, 5), (20_833, 1)]);
+    assert_eq!((report.uploads.completed, report.bytes.all_time >> 19), (4, 10));
+    assert_eq!(report.bytes.last_7_days, report.bytes.all_time);
+}
+
+#[test]
 fn figures_are_what_happened() {
     let now = SystemWorld.now();
     is_as_lived(&report(&live(Memory::new(), now), now));

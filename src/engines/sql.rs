@@ -148,9 +148,11 @@ pub(crate) fn part(tally: &Tally, dialect: Dialect) -> Result<(String, Key), Sto
     if !under.is_empty() {
         conditions.push(dialect.equal(under, 1));
     }
-    if let (Some(beyond), Some(next)) = (&tally.beyond, rest.first()) {
-        values.push(beyond.clone());
-        conditions.push(format!("{next} > {}", dialect.parameter(values.len())));
+    for (bound, compare) in [(&tally.beyond, ">"), (&tally.until, "<=")] {
+        if let (Some(bound), Some(next)) = (bound, rest.first()) {
+            values.push(bound.clone());
+            conditions.push(format!("{next} {compare} {}", dialect.parameter(values.len())));
+        }
     }
     conditions.extend(only(&scan));
     let mut text = format!("FROM {}", dialect.from(table, tally.index));

@@ -4,11 +4,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{natural, share_bp, total};
+use super::{Report, natural, share_bp, total};
 use crate::{
     AccountId, Day, Timestamp,
     day::DAY_US,
-    storage::{By, Field as _, Reader, StoreError, Tally, Value},
+    storage::{By, Field as _, Reader, StoreError, Tallied, Tally, Value},
     upload::{MediaShare, ShareState, Upload, UploadStatus},
 };
 
@@ -93,82 +93,110 @@ pub struct SuspiciousUser {
     pub bytes: u64,
 }
 
-/// Uploads in this state, begun after `since`.
-fn made(status: UploadStatus, since: Option<Timestamp>) -> Tally {
+/// Uploads in this state that were begun within that time.
+fn made(status: UploadStatus, after: Option<Timestamp>, until: Option<Timestamp>) -> Tally {
     let made = Tally::of::<Upload>().in_index("fm_upload_made").under(&status);
-    match since {
-        Some(since) => made.beyond(since.to_value()),
-        None => made,
-    }
+    let (beyond, until) = (after.map(|at| at.to_value()), until.map(|at| at.to_value()));
+    Tally { beyond, until, ..made.sum("file_size_bytes") }
 }
 
-pub(super) fn outcomes(
-    reader: &mut dyn Reader,
-    now: Timestamp,
-) -> Result<UploadOutcomes, StoreError> {
-    let since = Some(now.before(DAY));
-    let mut count = |status| Ok::<_, StoreError>(total(reader, &made(status, since))?.0);
-    Ok(UploadOutcomes {
-        completed: count(UploadStatus::Complete)?,
-        failed: count(UploadStatus::Failed)?,
-        pending: count(UploadStatus::Pending)?,
-    })
-}
-
-pub(super) fn bytes(reader: &mut dyn Reader, now: Timestamp) -> Result<BytesUploaded, StoreError> {
-    let mut sum = |since| {
-        let complete = made(UploadStatus::Complete, since).sum("file_size_bytes");
-        Ok::<_, StoreError>(total(reader, &complete)?.1)
-    };
-    Ok(BytesUploaded { all_time: sum(None)?, last_7_days: sum(Some(now.before(7 * DAY)))? })
-}
-
-pub(super) fn thumbnails(reader: &mut dyn Reader) -> Result<ThumbnailCoverage, StoreError> {
-    let live = Tally::of::<MediaShare>().in_index("fm_media_share_feed");
-    let with = Tally::of::<MediaShare>().in_index("fm_media_share_thumbnail");
-    let (total_shares, _) = total(reader, &live)?;
-    let (shares_with_thumbnail, _) = total(reader, &with.under(&ShareState::Live))?;
-    Ok(ThumbnailCoverage { total_shares, shares_with_thumbnail })
-}
-
-pub(super) fn days(
-    reader: &mut dyn Reader,
-    now: Timestamp,
-) -> Result<Vec<UploadedDay>, StoreError> {
-    let complete = made(UploadStatus::Complete, Some(now.before(30 * DAY)));
-    let by_day = complete.sum("file_size_bytes").by(By::Span("created_at", DAY_US));
-    let mut days = Vec::new();
-    for line in reader.tally(&by_day)? {
-        if let Value::Int(day) = line.group {
-            days.push(UploadedDay { day: Day(day), bytes: natural(line.sum) });
+/// The parts of the last hour, cut at midnight, each with its day; what is dated later is the last.
+fn last_hour(now: Timestamp) -> Vec<(Timestamp, Option<Timestamp>, Option<Day>)> {
+    let (today, mut low) = (Day::of(now), now.before(HOUR));
+    let end = |day: Day| Timestamp::from_micros(day.0.saturating_add(1).saturating_mul(DAY_US) - 1);
+    let mut parts = Vec::new();
+    for day in [today.before(1), today] {
+        if end(day) > low {
+            parts.push((low, Some(end(day)), Some(day)));
+            low = end(day);
         }
     }
-    days.sort_unstable_by_key(|one| std::cmp::Reverse(one.day));
-    Ok(days)
+    parts.push((low, None, None));
+    parts
 }
 
-pub(super) fn suspicious(
-    reader: &mut dyn Reader,
-    now: Timestamp,
-) -> Result<Vec<SuspiciousUser>, StoreError> {
+/// A, B, F and G. No upload is read twice: each window is what is in it and in no smaller one, and the
+/// smaller ones.
+pub(super) fn read(reader: &mut dyn Reader, report: &mut Report) -> Result<(), StoreError> {
+    let now = report.now;
+    let ago = |span| Some(now.before(span));
     let mut users: BTreeMap<AccountId, [u64; 2]> = BTreeMap::new();
+    let mut days: BTreeMap<Day, u64> = BTreeMap::new();
+    let mut add_day = |day, bytes| {
+        let sum = days.entry(day).or_default();
+        *sum = sum.saturating_add(bytes);
+    };
+    let day_bytes = |line: Tallied| match line.group {
+        Value::Int(day) => (Day(day), natural(line.sum)),
+        _ => (Day::default(), 0),
+    };
+    let by_day = By::Span("created_at", DAY_US);
+    let complete = UploadStatus::Complete;
     for status in UploadStatus::ALL {
-        let recent = made(*status, Some(now.before(HOUR))).sum("file_size_bytes");
-        for line in reader.tally(&recent.by(By::Value("account")))? {
-            if let Some(account) = AccountId::from_value(line.group) {
-                let sums = users.entry(account).or_default();
-                sums[0] += natural(line.count);
-                sums[1] = sums[1].saturating_add(natural(line.sum));
+        let (mut count, mut bytes) = (0, 0_u64);
+        for (after, until, day) in last_hour(now) {
+            let part = made(*status, Some(after), until);
+            let mut sum = 0_u64;
+            for line in reader.tally(&part.clone().by(By::Value("account")))? {
+                let (uploads, bytes) = (natural(line.count), natural(line.sum));
+                if let Some(account) = AccountId::from_value(line.group) {
+                    let sums = users.entry(account).or_default();
+                    sums[0] += uploads;
+                    sums[1] = sums[1].saturating_add(bytes);
+                }
+                count += uploads;
+                sum = sum.saturating_add(bytes);
+            }
+            bytes = bytes.saturating_add(sum);
+            match day {
+                _ if *status != complete => {}
+                Some(day) => add_day(day, sum),
+                None => reader
+                    .tally(&part.by(by_day))?
+                    .into_iter()
+                    .map(day_bytes)
+                    .for_each(|(day, bytes)| add_day(day, bytes)),
             }
         }
+        let (more, more_bytes) = total(reader, &made(*status, ago(DAY), ago(HOUR)))?;
+        count += more;
+        match status {
+            UploadStatus::Complete => {
+                report.uploads.completed = count;
+                let (_, week) = total(reader, &made(complete, ago(7 * DAY), ago(DAY)))?;
+                let (_, older) = total(reader, &made(complete, None, ago(7 * DAY)))?;
+                let last_7_days = bytes.saturating_add(more_bytes).saturating_add(week);
+                let all_time = last_7_days.saturating_add(older);
+                report.bytes = BytesUploaded { all_time, last_7_days };
+            }
+            UploadStatus::Failed => report.uploads.failed = count,
+            UploadStatus::Pending => report.uploads.pending = count,
+        }
     }
+    for line in reader.tally(&made(complete, ago(30 * DAY), ago(HOUR)).by(by_day))? {
+        let (day, bytes) = day_bytes(line);
+        add_day(day, bytes);
+    }
+    let days = days.into_iter().rev().filter(|(_, bytes)| *bytes > 0);
+    report.bandwidth = days.map(|(day, bytes)| UploadedDay { day, bytes }).collect();
     let user = |(account, sums): (_, [u64; 2])| {
         let [uploads, bytes] = sums;
         SuspiciousUser { account, uploads, bytes }
     };
-    let mut users: Vec<_> = users.into_iter().map(user).collect();
-    users.retain(|user| user.uploads > SUSPICIOUS_UPLOADS || user.bytes > SUSPICIOUS_BYTES);
+    report.suspicious = users.into_iter().map(user).collect();
+    let is_over =
+        |user: &SuspiciousUser| user.uploads > SUSPICIOUS_UPLOADS || user.bytes > SUSPICIOUS_BYTES;
+    report.suspicious.retain(is_over);
     // The sort keeps the order of names.
-    users.sort_by_key(|user| std::cmp::Reverse(user.uploads));
-    Ok(users)
+    report.suspicious.sort_by_key(|user| std::cmp::Reverse(user.uploads));
+    Ok(())
+}
+
+pub(super) fn thumbnails(reader: &mut dyn Reader) -> Result<ThumbnailCoverage, StoreError> {
+    let live = Tally::of::<MediaShare>().in_index("fm_media_share_feed");
+    let bare = Tally::of::<MediaShare>().in_index("fm_media_share_bare");
+    let (total_shares, _) = total(reader, &live)?;
+    let (without, _) = total(reader, &bare.under(&ShareState::Live))?;
+    let shares_with_thumbnail = total_shares.saturating_sub(without);
+    Ok(ThumbnailCoverage { total_shares, shares_with_thumbnail })
 }

@@ -24,6 +24,8 @@ pub struct Tally {
     pub prefix: Key,
     /// What the column behind the prefix must be greater than.
     pub beyond: Option<Value>,
+    /// What it must not be greater than.
+    pub until: Option<Value>,
     /// The integer column to add up.
     pub sum: Option<&'static str>,
     /// One answer for each value of this column, or for all together.
@@ -57,7 +59,7 @@ impl Tally {
     #[must_use]
     pub fn of<R: Record>() -> Self {
         let table = R::table();
-        Self { table, index: None, prefix: vec![], beyond: None, sum: None, by: None }
+        Self { table, index: None, prefix: vec![], beyond: None, until: None, sum: None, by: None }
     }
 
     /// Those of the named index.
@@ -76,6 +78,12 @@ impl Tally {
     #[must_use]
     pub fn beyond(self, value: Value) -> Self {
         Self { beyond: Some(value), ..self }
+    }
+
+    /// Only rows whose next column in this order is not greater.
+    #[must_use]
+    pub fn until(self, value: Value) -> Self {
+        Self { until: Some(value), ..self }
     }
 
     /// With the sum of an integer column.
@@ -134,9 +142,8 @@ pub(crate) fn by_pages(
     let order = scan.order()?;
     let next = order.get(tally.prefix.len()).copied();
     let table = tally.table;
-    let is_within = |row: &[Value]| match (&tally.beyond, next) {
-        (Some(beyond), Some(next)) => row[next] > *beyond,
-        _ => true,
+    let exceeds = |row: &[Value], bound: &Option<Value>| {
+        bound.as_ref().zip(next).map(|(bound, next)| row[next] > *bound)
     };
     let group = |row: &[Value]| match tally.by {
         None => Value::Null,
@@ -155,10 +162,12 @@ pub(crate) fn by_pages(
     loop {
         let rows = reader.scan(&scan)?;
         for row in &rows {
-            if !is_within(row) {
+            if exceeds(row, &tally.beyond) == Some(false) {
                 return Ok(sums.lines());
             }
-            sums.add(group(row), summand(row));
+            if exceeds(row, &tally.until) != Some(true) {
+                sums.add(group(row), summand(row));
+            }
         }
         let last = rows.last().filter(|_| rows.len() >= scan.limit);
         let Some(last) = last else { return Ok(sums.lines()) };

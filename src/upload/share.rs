@@ -136,7 +136,7 @@ record! {
     indexes: [
         ("fm_media_share_feed", (created_at), Only::Equals("state", "live")),
         // What the dashboards count.
-        ("fm_media_share_thumbnail", (state), Only::Present("thumbnail_cid")),
+        ("fm_media_share_bare", (state), Only::Absent("thumbnail_cid")),
         ("fm_media_share_waiting", (waiting_since), Only::Present("waiting_since")),
     ],
 }

@@ -102,6 +102,8 @@ pub fn rt1_a_tally_is_what_its_rows_come_to(fixture: &Fixture) {
         whole.clone(),
         whole.clone().under(&"b".to_owned()),
         whole.clone().under(&"b".to_owned()).beyond(Value::Int(4)),
+        whole.clone().under(&"b".to_owned()).beyond(Value::Int(4)).until(Value::Int(9)),
+        whole.clone().until(Value::Text("ab".to_owned())),
         whole.beyond(Value::Text("a".to_owned())),
         weighed.clone().beyond(Value::Int(-1)),
         weighed.clone().under(&1_i64).beyond(Value::Text("a".to_owned())),
@@ -116,7 +118,7 @@ pub fn rt1_a_tally_is_what_its_rows_come_to(fixture: &Fixture) {
         own.iter().map(|tally| Ok((reader.tally(tally)?, by_pages(reader, tally)?))).collect()
     });
     let answers: Vec<_> = Result::<Vec<_>, _>::unwrap(answers.wait());
-    assert_eq!((answers.len(), count), (54, 54));
+    assert_eq!((answers.len(), count), (66, 66));
     for ((mut found, mut pages), tally) in answers.into_iter().zip(asked) {
         found.sort_by(|a, b| a.group.cmp(&b.group));
         pages.sort_by(|a, b| a.group.cmp(&b.group));
