@@ -90,6 +90,25 @@ pub struct SweepReport {
     pub more: bool,
 }
 
+impl SweepReport {
+    /// How many rows of which table ended or went, those of none left out: what the documents' cleanup
+    /// answers, with the date of the call.
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = [
+            ("uploads", self.uploads_failed),
+            ("reservations", self.reservations_expired),
+            ("media_shares", self.processing_failed),
+            ("rate_limits", self.buckets_removed),
+            ("rate_limit_log", self.log_rows_removed),
+            ("stripe_events", self.events_removed),
+            ("webhook_failures", self.failures_removed),
+            ("items", self.items_purged),
+            ("storage_limit_reached", self.refusals_removed),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0)
+    }
+}
+
 impl Expiry for AbandonUpload {
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
         let id = (self.account.clone(), self.upload);

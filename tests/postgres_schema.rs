@@ -166,6 +166,21 @@ fn live(backend: impl Backend) -> FinalMile {
     }
     limiter.flush().unwrap();
     events(&fm);
+    let trash = admin.trash();
+    for kind in ["neuron", "bundle"] {
+        for n in 0..3 {
+            let id = finalmile::trash::ItemId::new(kind, &format!("n:{n} 'ü'")).unwrap();
+            fm.items().register(&id, "żółć", Some((kind, &n.to_string()))).wait().unwrap();
+            trash.delete(&id, "outdated").wait().unwrap();
+            if n == 1 {
+                trash.hold(&id, "a lawsuit").wait().unwrap();
+            }
+        }
+    }
+    for share in fm.uploads().feed(None).wait().unwrap().rows.into_iter().take(3) {
+        let id = finalmile::trash::ItemId::new("media_share", &share.id.to_string()).unwrap();
+        trash.delete(&id, "a complaint").wait().unwrap();
+    }
     fm
 }
 
@@ -223,6 +238,10 @@ fn the_views_show_the_same_columns_and_rows_on_both_databases() {
         "webhook_failures",
         "v_webhook_dashboard",
         "subscriptions",
+        "v_items_deleted",
+        "v_neurons_deleted",
+        "v_bundles_deleted",
+        "v_media_shares_deleted",
     ] {
         let read = |fm: &FinalMile| {
             let mut seen = fm.store().view(view, 1_000).wait().unwrap();
