@@ -95,6 +95,13 @@ fn i4_a_subscription_that_counts_keeps_its_item() {
     assert_eq!(code(trash.delete(&id("neuron:n1"), "outdated").wait()), "ITEM_IN_USE");
     tell("canceled");
     trash.delete(&id("neuron:n1"), "outdated").wait().unwrap();
+    // Somebody who subscribes meanwhile counts when it is back.
+    let object = stripe::subscription("sub_3", "bob", "active");
+    let event = stripe::event("evt_30", "customer.subscription.created", 1, &object);
+    fm.webhooks().consume(&event).wait().unwrap();
+    trash.restore(&id("neuron:n1"), "it is asked for").wait().unwrap();
+    let verdict = trash.can_delete(&id("neuron:n1")).wait().unwrap();
+    assert_eq!((verdict.count, verdict.blockers[0].id.as_str()), (1, "sub_3"));
     // Of an item that nobody registered, too.
     let object = stripe::change(
         stripe::subscription("sub_2", "ada", "active"),

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Refusal,
-    storage::{Reader, RowId, Scan, Store, StoreError, decoded},
+    storage::{Reader, Record, RowId, Scan, Store, StoreError, decoded},
     trash::{
         Blocker, Item, ItemId, ItemState,
         delete::{BLOCKERS_MAX, CASCADE_MAX, Member},
@@ -48,9 +48,8 @@ fn look(reader: &mut dyn Reader, id: &ItemId) -> Result<Result<CascadePlan, Refu
     let mut members = Vec::new();
     while let Some(next) = queue.pop_front() {
         let item = get(reader, &next)?;
-        // One that need not be registered has no parts.
-        let version = item.as_ref().filter(|_| next != *id).map(|item| item.version);
-        let version = version.or(item.as_ref().map(|item| item.version));
+        // One that need not be registered has no version, and no parts.
+        let version = item.as_ref().map(|item| item.version);
         members.push(Member { id: next.clone(), version });
         let Some(item) = item.filter(|item| item.state == ItemState::Live) else { continue };
         if item.parts == 0 {
@@ -62,9 +61,6 @@ fn look(reader: &mut dyn Reader, id: &ItemId) -> Result<Result<CascadePlan, Refu
             }
             seen.len() < COUNT_MAX
         })?;
-        if seen.len() > CASCADE_MAX && (members.len() > CASCADE_MAX || queue.is_empty()) {
-            break;
-        }
     }
     if seen.len() > CASCADE_MAX {
         return Ok(Err(Refusal::CascadeTooLarge { item: id.clone(), items: seen.len() as u64 }));
@@ -93,7 +89,7 @@ fn get(reader: &mut dyn Reader, id: &ItemId) -> Result<Option<Item>, StoreError>
 }
 
 /// Reads an item's rows of one kind, until `work` has had enough.
-fn each<R: crate::storage::Record>(
+fn each<R: Record>(
     reader: &mut dyn Reader,
     id: &ItemId,
     mut work: impl FnMut(R) -> bool,

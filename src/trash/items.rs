@@ -13,6 +13,7 @@ use crate::{
         purge::PurgeItem,
         register::Register,
         restore::Restore,
+        subscribe::resubscribe,
     },
 };
 
@@ -243,8 +244,10 @@ impl Trash {
         });
         read.map_err(FinalMile::fault(service, None))?;
         let (actor, kinds) = (self.actor.clone(), self.fm.kinds().clone());
-        let command = Restore { members, batch, actor, reason, kinds };
-        self.fm.ask(service, None, command).wait()
+        let command = Restore { members: members.clone(), batch, actor, reason, kinds };
+        let restored = self.fm.ask(service, None, command).wait()?;
+        resubscribe(store, &members).map_err(FinalMile::fault(service, None))?;
+        Ok(restored)
     }
 
     /// Holds an item: nothing purges it until it is let go. False: it was held.

@@ -2,11 +2,12 @@
 
 use crate::{
     Timestamp,
-    storage::{KeySet, Rows},
+    storage::{Command, KeySet, Rows, Scan, Store, StoreError},
     trash::{
         Item, ItemId, ItemState, Relation,
         depend::{link, link_keys, unlink},
     },
+    webhook::{Subscription, SubscriptionStatus},
 };
 
 /// A subscription, as a thing that uses items.
@@ -33,4 +34,43 @@ pub(crate) fn subscribe(rows: &mut Rows, item: &ItemId, id: &str, counts: bool, 
     if rows.get::<Item>(item).is_some_and(|item| item.state == ItemState::Live) {
         link(rows, item, &by, id, Relation::Uses);
     }
+}
+
+/// Lets a subscription count again for an item that was restored, if it still does.
+struct Resubscribe {
+    item: ItemId,
+    id: String,
+}
+
+impl Command for Resubscribe {
+    type Out = ();
+
+    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
+        keys.own::<Subscription>(&self.id);
+        subscribe_keys(&self.item, &self.id, keys);
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) {
+        let known = rows.get::<Subscription>(&self.id);
+        let status = known.and_then(|known| known.status);
+        if status.is_some_and(SubscriptionStatus::blocks_deletion) {
+            subscribe(rows, &self.item, &self.id, true, now);
+        }
+    }
+}
+
+/// Looks for subscriptions that began to count while the items were deleted.
+pub(super) fn resubscribe(store: &Store, items: &[ItemId]) -> Result<(), StoreError> {
+    for item in items {
+        let mut found = Vec::new();
+        let scan = Scan::of::<Subscription>().by("fm_subscription_item").under(&item.to_string());
+        store.for_each(&scan, |known: Subscription| {
+            let counts = known.status.is_some_and(SubscriptionStatus::blocks_deletion);
+            found.extend(counts.then(|| Resubscribe { item: item.clone(), id: known.id }));
+            true
+        })?;
+        let all: Vec<_> = found.into_iter().map(|one| store.submit(one)).collect();
+        all.into_iter().try_for_each(|one| one.wait())?;
+    }
+    Ok(())
 }
