@@ -14,7 +14,7 @@ use crate::{
     },
     once::Once,
     storage::{Record, Schema},
-    trash::{Item, Name, Need, Part, User},
+    trash::{Item, Link, Name, Need},
     upload::{MediaShare, RefusalDay, Upload},
     webhook::{Failure, Lane, Payment, StoredBody, StoredEvent, Subscription},
 };
@@ -35,6 +35,7 @@ pub const CORE: Schema = Schema {
         Failure::table,
         Item::table,
         Lane::table,
+        Link::table,
         LogRow::table,
         Mark::table,
         MediaShare::table,
@@ -42,7 +43,6 @@ pub const CORE: Schema = Schema {
         Name::table,
         Need::table,
         Once::table,
-        Part::table,
         Payment::table,
         Policy::table,
         PurchaseRecord::table,
@@ -54,7 +54,6 @@ pub const CORE: Schema = Schema {
         Subscription::table,
         TopKey::table,
         Upload::table,
-        User::table,
     ],
     sqlite: &[
         include_str!("../sql/sqlite/0001_core.sql"),

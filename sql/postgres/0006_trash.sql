@@ -33,18 +33,13 @@ CREATE TABLE fm_name (
     PRIMARY KEY (scope, name)
 );
 
--- Under an item: the live things that use it, and its live parts.
-CREATE TABLE fm_item_user (
+-- Under an item: the live things that use it, and then its live parts.
+CREATE TABLE fm_item_link (
     item text COLLATE "C" NOT NULL,
+    is_part bigint NOT NULL CHECK (is_part = 0 OR is_part = 1),
     by text COLLATE "C" NOT NULL,
     label text COLLATE "C" NOT NULL,
-    PRIMARY KEY (item, by)
-);
-CREATE TABLE fm_item_part (
-    item text COLLATE "C" NOT NULL,
-    by text COLLATE "C" NOT NULL,
-    label text COLLATE "C" NOT NULL,
-    PRIMARY KEY (item, by)
+    PRIMARY KEY (item, is_part, by)
 );
 -- Under an item: what it depends on, live or not.
 CREATE TABLE fm_item_need (

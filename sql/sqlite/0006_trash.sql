@@ -33,18 +33,13 @@ CREATE TABLE fm_name (
     PRIMARY KEY (scope, name)
 ) STRICT, WITHOUT ROWID;
 
--- Under an item: the live things that use it, and its live parts.
-CREATE TABLE fm_item_user (
+-- Under an item: the live things that use it, and then its live parts.
+CREATE TABLE fm_item_link (
     item TEXT NOT NULL,
+    is_part INTEGER NOT NULL CHECK (is_part = 0 OR is_part = 1),
     by TEXT NOT NULL,
     label TEXT NOT NULL,
-    PRIMARY KEY (item, by)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE fm_item_part (
-    item TEXT NOT NULL,
-    by TEXT NOT NULL,
-    label TEXT NOT NULL,
-    PRIMARY KEY (item, by)
+    PRIMARY KEY (item, is_part, by)
 ) STRICT, WITHOUT ROWID;
 -- Under an item: what it depends on, live or not.
 CREATE TABLE fm_item_need (

@@ -7,11 +7,11 @@ use std::{
 
 use crate::{
     Refusal,
-    storage::{Reader, Record, RowId, Scan, Store, StoreError, decoded},
+    storage::{Reader, Record as _, RowId, Scan, Store, StoreError, decoded},
     trash::{
         Blocker, Item, ItemId, ItemState,
         delete::{BLOCKERS_MAX, CASCADE_MAX, Member},
-        item::{Part, User},
+        item::Link,
     },
 };
 
@@ -55,7 +55,7 @@ fn look(reader: &mut dyn Reader, id: &ItemId) -> Result<Result<CascadePlan, Refu
         if item.parts == 0 {
             continue;
         }
-        each::<Part>(reader, &next, |part| {
+        each(reader, &next, true, |part| {
             if seen.len() < COUNT_MAX && seen.insert(part.by.clone()) {
                 queue.push_back(part.by);
             }
@@ -67,7 +67,7 @@ fn look(reader: &mut dyn Reader, id: &ItemId) -> Result<Result<CascadePlan, Refu
     }
     let mut blockers = Vec::new();
     for member in &members {
-        each::<User>(reader, &member.id, |user| {
+        each(reader, &member.id, false, |user| {
             if !seen.contains(&user.by) {
                 let (kind, id) = (user.by.kind().to_owned(), user.by.id().to_owned());
                 blockers.push(Blocker { kind, id, label: user.label });
@@ -88,19 +88,23 @@ fn get(reader: &mut dyn Reader, id: &ItemId) -> Result<Option<Item>, StoreError>
     reader.get(row.table, &row.key)?.map(decoded).transpose()
 }
 
-/// Reads an item's rows of one kind, until `work` has had enough.
-fn each<R: Record>(
+/// Reads an item's users, or its parts, until `work` has had enough.
+fn each(
     reader: &mut dyn Reader,
     id: &ItemId,
-    mut work: impl FnMut(R) -> bool,
+    parts: bool,
+    mut work: impl FnMut(Link) -> bool,
 ) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        let scan = Scan { after: after.take(), ..Scan::of::<R>().under(id).limit(PAGE) };
+        let scan = Scan {
+            after: after.take(),
+            ..Scan::of::<Link>().under(&(id.clone(), parts)).limit(PAGE)
+        };
         let rows = reader.scan(&scan)?;
         let is_last = rows.len() < PAGE;
         for row in rows {
-            let row: R = decoded(row)?;
+            let row: Link = decoded(row)?;
             after = Some(row.key_parts());
             if !work(row) {
                 return Ok(());

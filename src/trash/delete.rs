@@ -14,8 +14,8 @@ use crate::{
     storage::{Command, KeySet, Rows},
     trash::{
         Blocker, Item, ItemEvent, ItemId, ItemState, NEEDS_MAX,
-        depend::{link_keys, unlink},
-        item::{Name, Need, Part, User, existing},
+        depend::{need_keys, unlink},
+        item::{Link, Name, Need, existing},
         kind::Kinds,
         next_state,
     },
@@ -90,8 +90,7 @@ pub(super) fn subject(item: &ItemId) -> String {
 }
 
 fn judge_keys(id: &ItemId, kinds: &Kinds, seen: &Rows, keys: &mut KeySet) {
-    keys.children::<User, Item>(id, BLOCKERS_MAX + 1);
-    keys.children::<Part, Item>(id, 1);
+    keys.children::<Link, Item>(id, BLOCKERS_MAX + 1);
     kinds.keys(id, seen, keys);
 }
 
@@ -107,10 +106,11 @@ fn found(rows: &Rows, id: &ItemId, kinds: &Kinds, now: Timestamp) -> Result<Item
 
 /// What keeps one item (**I4**).
 fn judge(rows: &Rows, item: &Item, kinds: &Kinds) -> CanDelete {
-    let (users, _) = rows.children::<User>(&item.id, BLOCKERS_MAX + 1);
+    let (links, _) = rows.children::<Link>(&item.id, BLOCKERS_MAX + 1);
+    let users = links.into_iter().filter(|link| !link.is_part);
     let own = kinds.blockers(&item.id, rows);
     let count = u64::try_from(item.used_by).unwrap_or_default() + own.len() as u64;
-    let named = users.iter().map(|user| Blocker {
+    let named = users.map(|user| Blocker {
         kind: user.by.kind().to_owned(),
         id: user.by.id().to_owned(),
         label: user.label.clone(),
@@ -204,15 +204,10 @@ impl Command for Delete {
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         for Member { id, .. } in &self.members {
             judge_keys(id, &self.kinds, seen, keys);
-            keys.children::<Need, Item>(id, NEEDS_MAX + 1);
+            need_keys(id, seen, keys);
             audit::keys(&subject(id), keys);
             let claim = seen.get::<Item>(id).and_then(Item::claim);
             claim.iter().for_each(|claim| keys.own::<Name>(claim));
-            let (needs, _) = seen.children::<Need>(id, NEEDS_MAX + 1);
-            for need in needs {
-                keys.own::<Item>(&need.item);
-                link_keys(&need.item, id, keys);
-            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     storage::{Command, KeySet, Rows},
     trash::{
         Item, ItemId, NEEDS_MAX, Relation,
-        item::{Need, Part, User, existing},
+        item::{Link, Need, existing},
     },
 };
 
@@ -68,37 +68,44 @@ impl Command for Depend {
 
 /// Asks for what [`link`] and [`unlink`] change, beside the item itself.
 pub(super) fn link_keys(on: &ItemId, by: &ItemId, keys: &mut KeySet) {
-    keys.own::<User>(&(on.clone(), by.clone()));
-    keys.own::<Part>(&(on.clone(), by.clone()));
+    for is_part in [false, true] {
+        keys.own::<Link>(&(on.clone(), is_part, by.clone()));
+    }
+}
+
+/// Asks for what an item depends on, and for what [`link`] and [`unlink`] change of that.
+pub(super) fn need_keys(id: &ItemId, seen: &Rows, keys: &mut KeySet) {
+    keys.children::<Need, Item>(id, NEEDS_MAX + 1);
+    let (needs, _) = seen.children::<Need>(id, NEEDS_MAX + 1);
+    for need in needs {
+        keys.own::<Item>(&need.item);
+        link_keys(&need.item, id, keys);
+    }
 }
 
 /// Writes down, under the item, that a live thing depends on it (**I3**). Twice is once.
 pub(super) fn link(rows: &mut Rows, on: &ItemId, by: &ItemId, label: &str, relation: Relation) {
-    let Some(item) = rows.get::<Item>(on).cloned() else { return };
-    let (key, label) = ((on.clone(), by.clone()), label.to_owned());
-    match relation {
-        Relation::Uses if rows.get::<User>(&key).is_none() => {
-            rows.put(User { item: on.clone(), by: by.clone(), label });
-            Item { used_by: item.used_by + 1, ..item }.put(rows);
-        }
-        Relation::PartOf if rows.get::<Part>(&key).is_none() => {
-            rows.put(Part { item: on.clone(), by: by.clone(), label });
-            Item { parts: item.parts + 1, ..item }.put(rows);
-        }
-        Relation::Uses | Relation::PartOf => {}
-    }
+    let is_part = relation == Relation::PartOf;
+    let known = rows.get::<Link>(&(on.clone(), is_part, by.clone())).is_some();
+    let Some(item) = rows.get::<Item>(on).cloned().filter(|_| !known) else { return };
+    rows.put(Link { item: on.clone(), is_part, by: by.clone(), label: label.to_owned() });
+    counted(item, is_part, 1).put(rows);
 }
 
 /// Takes that back: the thing is not live any more, or does not depend on the item (**I3**).
 pub(super) fn unlink(rows: &mut Rows, on: &ItemId, by: &ItemId) {
-    let Some(item) = rows.get::<Item>(on).cloned() else { return };
-    let key = (on.clone(), by.clone());
-    let (was_user, was_part) = (rows.get::<User>(&key).is_some(), rows.get::<Part>(&key).is_some());
-    if !was_user && !was_part {
-        return;
+    for is_part in [false, true] {
+        let key = (on.clone(), is_part, by.clone());
+        let known = rows.get::<Link>(&key).is_some();
+        if let Some(item) = rows.get::<Item>(on).cloned().filter(|_| known) {
+            rows.remove::<Link>(&key);
+            counted(item, is_part, -1).put(rows);
+        }
     }
-    rows.remove::<User>(&key);
-    rows.remove::<Part>(&key);
-    let (used_by, parts) = (item.used_by - i64::from(was_user), item.parts - i64::from(was_part));
-    Item { used_by, parts, ..item }.put(rows);
+}
+
+/// The item, with so many more that depend on it.
+fn counted(item: Item, is_part: bool, more: i64) -> Item {
+    let (used_by, parts) = if is_part { (0, more) } else { (more, 0) };
+    Item { used_by: item.used_by + used_by, parts: item.parts + parts, ..item }
 }

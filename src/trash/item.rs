@@ -134,34 +134,19 @@ text_enum! {
     }
 }
 
-/// A live thing that uses an item; a row under that item.
+/// A live thing that depends on an item; a row under that item. Users come before parts, so that the
+/// first rows name who is in the way.
 #[derive(Clone, Debug)]
-pub(crate) struct User {
+pub(crate) struct Link {
     pub(crate) item: ItemId,
+    pub(crate) is_part: bool,
     pub(crate) by: ItemId,
     pub(crate) label: String,
 }
 
 record! {
-    User: "fm_item_user",
-    key: (item: ItemId, by: ItemId),
-    columns: (label),
-    parent: Item,
-    shard: item,
-    indexes: [],
-}
-
-/// A live part of an item; a row under that item.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub(crate) item: ItemId,
-    pub(crate) by: ItemId,
-    pub(crate) label: String,
-}
-
-record! {
-    Part: "fm_item_part",
-    key: (item: ItemId, by: ItemId),
+    Link: "fm_item_link",
+    key: (item: ItemId, is_part: bool, by: ItemId),
     columns: (label),
     parent: Item,
     shard: item,

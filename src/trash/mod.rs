@@ -28,7 +28,7 @@ mod subscribe;
 pub use cascade::CascadePlan;
 pub use delete::{BLOCKERS_MAX, CASCADE_MAX, CanDelete, Deleted};
 pub use item::{Item, NEEDS_MAX, Relation};
-pub(crate) use item::{Name, Need, Part, User};
+pub(crate) use item::{Link, Name, Need};
 pub use items::{Items, Trash};
 pub(crate) use kind::Kinds;
 pub use kind::{Blocker, Follow, Guard, ItemId, ItemKind};

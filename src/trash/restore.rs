@@ -11,7 +11,7 @@ use crate::{
     trash::{
         Item, ItemEvent, ItemId, ItemState, NEEDS_MAX,
         delete::subject,
-        depend::{link, link_keys},
+        depend::{link, need_keys},
         item::{Name, Need, existing},
         kind::Kinds,
         next_state,
@@ -87,16 +87,11 @@ impl Command for Restore {
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         for id in &self.members {
-            keys.children::<Need, Item>(id, NEEDS_MAX + 1);
+            need_keys(id, seen, keys);
             self.kinds.keys(id, seen, keys);
             audit::keys(&subject(id), keys);
             let claim = seen.get::<Item>(id).and_then(Item::claim);
             claim.iter().for_each(|claim| keys.own::<Name>(claim));
-            let (needs, _) = seen.children::<Need>(id, NEEDS_MAX + 1);
-            for need in needs {
-                keys.own::<Item>(&need.item);
-                link_keys(&need.item, id, keys);
-            }
         }
     }
 
