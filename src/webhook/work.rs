@@ -11,7 +11,7 @@ use crate::{
     storage::{Command, Cursor, KeySet, Page, Reader, RowId, Rows, Scan, StoreError, decoded},
     time::Deadline,
     webhook::{
-        Alert, Consumed, EventStatus, Outcome, StoredBody, StoredEvent, VerifiedEvent,
+        Alert, Consumed, EventId, EventStatus, Outcome, StoredBody, StoredEvent, VerifiedEvent,
         attempt::Attempt,
         handle::{Firsts, handle, take_turn},
         inbox::Inbox,
@@ -130,12 +130,12 @@ fn each_page(
 }
 
 /// Since when an event could have been worked on, and its name.
-fn waiting(event: &StoredEvent) -> Option<(Timestamp, crate::webhook::EventId)> {
+fn waiting(event: &StoredEvent) -> Option<(Timestamp, EventId)> {
     event.due_at.map(|due| (due, event.event_id()))
 }
 
 /// Maintenance is late, or does not keep up.
-fn tell_of(fm: &FinalMile, longest: Option<(Timestamp, crate::webhook::EventId)>) {
+fn tell_of(fm: &FinalMile, longest: Option<(Timestamp, EventId)>) {
     let long = fm.store().now().before(fm.inbox().options.patience);
     if let Some((since, event)) = longest.filter(|(since, _)| *since <= long) {
         fm.inbox().alarm.raise(Alert::Waiting { event, since });
