@@ -14,18 +14,20 @@
 #![allow(clippy::print_stderr, reason = "a program talks to its user")]
 #![allow(clippy::disallowed_methods, reason = "a load has to be timed")]
 
+mod cli;
+
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashSet},
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _},
     process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
 
+use cli::{database, say};
 use finalmile::{
     AccountId, Credits, Error, FinalMile, IdempotencyKey, TransferId,
-    engines::Sqlite,
     ledger::{Entry, Money, Purchase},
     storage::{PAGE_MAX, Scan},
 };
@@ -50,34 +52,10 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::from_args() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            writeln!(io::stdout(), "{USAGE}").ok();
-            return ExitCode::SUCCESS;
-        }
-        Err(why) => {
-            eprintln!("{why}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let done = if options.verify { verify(&options) } else { load(&options) };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn open(db: &str) -> Result<FinalMile, Error> {
-    #[cfg(feature = "postgres")]
-    if db.starts_with("postgres") {
-        return FinalMile::builder(finalmile::engines::Postgres::url(db)).open();
-    }
-    FinalMile::builder(Sqlite::file(db)).open()
+    cli::start(USAGE, Options::from_args(), |options| match options.verify {
+        true => verify(&options),
+        false => load(&options),
+    })
 }
 
 /// One caller with an account of its own.
@@ -92,7 +70,7 @@ struct Caller<'c> {
 }
 
 fn load(options: &Options) -> Result<bool, Error> {
-    let fm = open(&options.db)?;
+    let fm = database(&options.db).open()?;
     let began = Instant::now();
     let until = began + Duration::from_secs(options.seconds);
     let run = TransferId::fresh(&**fm.store().world());
@@ -203,14 +181,6 @@ impl Caller<'_> {
     }
 }
 
-/// A line, written whole and at once; a reader that has gone away ends the program.
-fn say(line: &str) {
-    let mut out = io::stdout().lock();
-    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
-}
-
 fn verify(options: &Options) -> Result<bool, Error> {
     let mut acked = HashSet::new();
     for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -218,7 +188,7 @@ fn verify(options: &Options) -> Result<bool, Error> {
         let id = line.strip_prefix("acked ").and_then(|id| id.parse::<TransferId>().ok());
         acked.extend(id);
     }
-    let fm = open(&options.db)?;
+    let fm = database(&options.db).open()?;
     let proof = fm.ledger().verify(None).wait()?;
     for broken in &proof.breaks {
         eprintln!("broken: {broken}");

@@ -9,10 +9,11 @@
 //! go backwards. Exit code 0 if every line was answered, 1 at the first that makes no sense, 2 for
 //! wrong usage.
 
-#![allow(clippy::print_stderr, reason = "a program talks to its user")]
+mod cli;
 
 use std::{
     collections::HashMap,
+    fmt,
     io::{self, BufRead, BufReader, BufWriter, Write},
     num::NonZeroU32,
     process::ExitCode,
@@ -40,32 +41,15 @@ A period is a number and us, ms, s, m or h. The events are JSON lines on standar
 {\"t_us\":1800000000000000,\"key\":\"ada\",\"cost\":1}";
 
 fn main() -> ExitCode {
-    let options = match Options::from_args() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
+    cli::start(USAGE, Options::from_args(), |options| {
+        let events = BufReader::with_capacity(1 << 16, io::stdin().lock());
+        let answers = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        match Replay::new(options).run(events, answers) {
             // A reader that has gone away is no fault.
-            writeln!(io::stdout(), "{USAGE}").ok();
-            return ExitCode::SUCCESS;
+            Err(Fault::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
+            done => done.map(|()| true),
         }
-        Err(why) => {
-            eprintln!("{why}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let events = BufReader::with_capacity(1 << 16, io::stdin().lock());
-    let answers = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match Replay::new(options).run(events, answers) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Fault::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(Fault::Io(error)) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-        Err(Fault::Line { number, why }) => {
-            eprintln!("line {number}: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 /// A replay under one policy.
@@ -80,6 +64,15 @@ enum Fault {
     Line { number: u64, why: String },
     /// Nothing could be read or written any more.
     Io(io::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { number, why } => write!(f, "line {number}: {why}"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<io::Error> for Fault {

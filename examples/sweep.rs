@@ -8,16 +8,12 @@
 //! Exit code 0; 1 if the database cannot be used, 2 for wrong usage. A run that found more than its
 //! budget allows says `"more":true` and may be repeated at once.
 
-#![allow(clippy::print_stderr, reason = "a program talks to its user")]
+mod cli;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-    thread,
-    time::Duration,
-};
+use std::{process::ExitCode, thread, time::Duration};
 
-use finalmile::{Actor, Budget, Error, FinalMile, engines::Sqlite};
+use cli::{database, tell};
+use finalmile::{Actor, Budget, Error, FinalMile};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 const USAGE: &str = "sweep --db FILE [--seconds S] [--every S] [--reserved PERCENT]
@@ -35,41 +31,16 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::from_args() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            writeln!(io::stdout(), "{USAGE}").ok();
-            return ExitCode::SUCCESS;
-        }
-        Err(why) => {
-            eprintln!("{why}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::start(USAGE, Options::from_args(), |options| run(&options).map(|()| true))
 }
 
 fn run(options: &Options) -> Result<(), Error> {
-    let fm = open(&options.db)?;
+    let fm = database(&options.db).open()?;
     loop {
         sweep(&fm, options)?;
         let Some(every) = options.every else { return Ok(()) };
         thread::sleep(Duration::from_secs(every));
     }
-}
-
-fn open(db: &str) -> Result<FinalMile, Error> {
-    #[cfg(feature = "postgres")]
-    if db.starts_with("postgres") {
-        return FinalMile::builder(finalmile::engines::Postgres::url(db)).open();
-    }
-    FinalMile::builder(Sqlite::file(db)).open()
 }
 
 fn sweep(fm: &FinalMile, options: &Options) -> Result<(), Error> {
@@ -79,25 +50,20 @@ fn sweep(fm: &FinalMile, options: &Options) -> Result<(), Error> {
         let line = serde_json::json!({
             "table_name": table, "deleted_count": count, "cleanup_date": cleanup_date,
         });
-        say(&line.to_string());
+        tell(&line);
     }
     for account in fm.admin(Actor::new("sweep")?).high_reserved(options.reserved)? {
         let line = serde_json::json!({
             "account": account.id.as_str(), "reserved_percent": account.reserved_percent(),
         });
-        say(&line.to_string());
+        tell(&line);
     }
     let line = serde_json::json!({
         "events_processed": report.events_processed, "events_failed": report.events_failed,
         "cleanup_date": cleanup_date, "more": report.more,
     });
-    say(&line.to_string());
+    tell(&line);
     Ok(())
-}
-
-/// Writes a line. Nobody may be left to read it.
-fn say(line: &str) {
-    writeln!(io::stdout(), "{line}").ok();
 }
 
 impl Options {

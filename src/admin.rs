@@ -4,8 +4,7 @@
 //! every act leaves an audit row with the actor's name.
 
 use crate::{
-    AccountId, Actor, AuditEntry, Error, FinalMile, ReservationId, Timestamp, UploadId, audit,
-    expiry::CHUNK,
+    AccountId, Actor, AuditEntry, Error, FinalMile, ReservationId, Timestamp, audit,
     ledger::{Account, Reservation, ReservationState},
     limit::{Configure, EndpointFigures, Freeze, Policy, Reset, Subject, TopUser, checked_reason},
     report::{self, Report},
@@ -157,15 +156,11 @@ impl Admin {
         id: ReservationId,
         reason: &str,
     ) -> Pending<Reservation> {
-        let service = "release-reservation";
-        match checked_reason(reason) {
-            Ok(reason) => {
-                let (account, actor) = (account.clone(), self.actor.clone());
-                let command = FreeReservation { account: account.clone(), id, actor, reason };
-                self.fm.ask(service, Some(account), command)
-            }
-            Err(refusal) => self.fm.refuse(service, Some(account), refusal),
-        }
+        let command = checked_reason(reason).map(|reason| {
+            let (account, actor) = (account.clone(), self.actor.clone());
+            FreeReservation { account, id, actor, reason }
+        });
+        self.fm.ask_checked("release-reservation", Some(account), command)
     }
 
     /// Fails all pending uploads of an account and frees their credits; answers how many. Waits.
@@ -190,18 +185,13 @@ impl Admin {
         });
         read.map_err(fault())?;
         let mut failed = 0;
-        for chunk in stuck.chunks(CHUNK) {
-            let fail = |upload: &UploadId| {
-                let (account, upload) = (account.clone(), *upload);
-                let (actor, reason) = (self.actor.clone(), reason.clone());
-                store.submit(FailUpload { account, upload, actor, reason })
-            };
-            let pending: Vec<_> = chunk.iter().map(fail).collect();
-            for one in pending {
-                // One that ended by itself meanwhile is not stuck.
-                failed += u64::from(one.wait().map_err(fault())?.is_ok());
-            }
-        }
+        let fail = |upload| {
+            let (account, actor) = (account.clone(), self.actor.clone());
+            FailUpload { account, upload, actor, reason: reason.clone() }
+        };
+        // One that ended by itself meanwhile is not stuck.
+        let count = |done: Result<_, _>| failed += u64::from(done.is_ok());
+        store.submit_all(stuck.into_iter().map(fail), count).map_err(fault())?;
         Ok(failed)
     }
 
@@ -280,10 +270,6 @@ impl Admin {
     ///
     /// [`StoreError::Corrupt`](crate::storage::StoreError::Corrupt) when the chain breaks.
     pub fn audit(&self, subject: &str) -> Result<Vec<AuditEntry>, Error> {
-        audit::read(self.fm.store(), subject).map_err(|fault| {
-            let error = Error::from(fault);
-            error.log("audit", None);
-            error
-        })
+        audit::read(self.fm.store(), subject).map_err(FinalMile::fault("audit", None))
     }
 }

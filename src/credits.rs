@@ -9,10 +9,7 @@
 
 use std::fmt;
 
-use crate::{
-    Refusal,
-    storage::{Field, Kind, Value},
-};
+use crate::{Refusal, storage::int_field};
 
 /// An amount of credits.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -75,15 +72,7 @@ impl fmt::Display for Credits {
     }
 }
 
-impl Field for Credits {
-    const KIND: Kind = Kind::Int;
-    fn to_value(&self) -> Value {
-        Value::Int(self.0)
-    }
-    fn from_value(value: Value) -> Option<Self> {
-        i64::from_value(value).map(Self)
-    }
-}
+int_field!(Credits);
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use crate::{
-    Timestamp,
-    storage::{Field, Kind, Value},
-};
+use crate::{Timestamp, storage::int_field};
 
 /// Microseconds of a day.
 pub(crate) const DAY_US: i64 = 86_400_000_000;
@@ -59,15 +56,7 @@ impl fmt::Display for Day {
     }
 }
 
-impl Field for Day {
-    const KIND: Kind = Kind::Int;
-    fn to_value(&self) -> Value {
-        Value::Int(self.0)
-    }
-    fn from_value(value: Value) -> Option<Self> {
-        i64::from_value(value).map(Self)
-    }
-}
+int_field!(Day);
 
 #[cfg(test)]
 mod tests {

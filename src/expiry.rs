@@ -80,7 +80,7 @@ fn end_all<C: Expiry + Clone>(store: &Store, chunk: Vec<C>) -> Result<(u64, bool
         return Ok((0, true));
     }
     match store.submit(Chunk(chunk.clone())).wait() {
-        Err(fault) if !fault.is_retryable() && fault != StoreError::Closed => {}
+        Err(fault) if fault.is_final() => {}
         done => return done.map(|count| (count, true)),
     }
     let (mut ended, mut all) = (0, true);

@@ -218,6 +218,23 @@ impl FinalMile {
         }
     }
 
+    /// Submits a command that was made of a checked request, or answers what the check said.
+    pub(crate) fn ask_checked<C, T>(
+        &self,
+        service: &'static str,
+        user: Option<&AccountId>,
+        command: Result<C, Refusal>,
+    ) -> Pending<T>
+    where
+        C: Command<Out = Result<T, Refusal>>,
+        T: Send + 'static,
+    {
+        match command {
+            Ok(command) => self.ask(service, user.cloned(), command),
+            Err(refusal) => self.refuse(service, user, refusal),
+        }
+    }
+
     /// Answers a request that no command needs to decide.
     pub(crate) fn refuse<T>(
         &self,

@@ -19,7 +19,8 @@ use crate::{
 /// The most bytes of a text id.
 pub const ID_BYTES_MAX: usize = 255;
 
-fn checked(field: &'static str, text: &str) -> Result<Box<str>, Refusal> {
+/// Refuses a text that is no name (**N1**).
+pub(crate) fn checked<'t>(field: &'static str, text: &'t str) -> Result<&'t str, Refusal> {
     let why = if text.is_empty() {
         "it is empty"
     } else if text.len() > ID_BYTES_MAX {
@@ -27,7 +28,7 @@ fn checked(field: &'static str, text: &str) -> Result<Box<str>, Refusal> {
     } else if text.chars().any(char::is_control) {
         "it holds a control character"
     } else {
-        return Ok(text.into());
+        return Ok(text);
     };
     Err(Refusal::Invalid { field, why })
 }
@@ -45,7 +46,7 @@ macro_rules! text_id {
             ///
             /// [`Refusal::Invalid`] unless it has 1 to 255 bytes and no control character.
             pub fn new(text: impl AsRef<str>) -> Result<Self, Refusal> {
-                checked($field, text.as_ref()).map(Self)
+                checked($field, text.as_ref()).map(|text| Self(text.into()))
             }
 
             /// The text.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::storage::{Field, Kind, Value};
+use crate::storage::int_field;
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -57,15 +57,7 @@ impl Timestamp {
     }
 }
 
-impl Field for Timestamp {
-    const KIND: Kind = Kind::Int;
-    fn to_value(&self) -> Value {
-        Value::Int(self.0)
-    }
-    fn from_value(value: Value) -> Option<Self> {
-        i64::from_value(value).map(Self)
-    }
-}
+int_field!(Timestamp);
 
 /// What a program cannot compute: the time, and chance.
 pub trait World: fmt::Debug + Send + Sync {

@@ -7,14 +7,13 @@
 //! The figures are those of `Admin::report`, read at one moment, also beside a running service. Run it
 //! every few minutes and let any web server show the file; or point Metabase or Grafana at the views.
 
-#![allow(clippy::print_stderr, reason = "a program talks to its user")]
-
 mod chart;
+#[path = "../cli/mod.rs"]
+mod cli;
 mod page;
 
 use std::{
     fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -44,24 +43,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::from_args() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            writeln!(io::stdout(), "{USAGE}").ok();
-            return ExitCode::SUCCESS;
-        }
-        Err(why) => {
-            eprintln!("{why}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match write(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::start(USAGE, Options::from_args(), |options| write(&options).map(|()| true))
 }
 
 fn write(options: &Options) -> Result<(), Box<dyn std::error::Error>> {

@@ -11,18 +11,21 @@
 
 #![allow(clippy::print_stderr, reason = "a program talks to its user")]
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod options;
 mod samples;
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
+use cli::tell;
 use finalmile::{
     AccountId, Actor, Credits, Error, FinalMile, IdempotencyKey, PublicError,
     engines::Sqlite,
@@ -41,28 +44,14 @@ const WELCOME: Credits = Credits::new(1_024_000);
 /// How often an upload that failed long ago is begun anew.
 const ATTEMPTS: usize = 5;
 
-/// Prints a line; a reader that has gone away is no fault.
-fn say(line: impl std::fmt::Display) {
-    writeln!(std::io::stdout(), "{line}").ok();
-}
-
 fn main() -> ExitCode {
-    let options = match Options::from_args() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            say(usage());
-            return ExitCode::SUCCESS;
+    cli::start(usage(), Options::from_args(), |options| {
+        if options.log {
+            let json = tracing_subscriber::fmt().json().flatten_event(true).with_target(false);
+            json.with_writer(std::io::stderr).init();
         }
-        Err(why) => {
-            eprintln!("{why}\n\n{}", usage());
-            return ExitCode::from(2);
-        }
-    };
-    if options.log {
-        let json = tracing_subscriber::fmt().json().flatten_event(true).with_target(false);
-        json.with_writer(std::io::stderr).init();
-    }
-    if share_all(&options) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        Ok::<_, Infallible>(share_all(&options))
+    })
 }
 
 /// Shares every photo and prints the feed; whether all worked.
@@ -95,10 +84,10 @@ fn share_all(options: &Options) -> bool {
     }
     bar.finish_and_clear();
     if let (Ok(desk), false) = (&desk, options.json) {
-        say("");
+        tell("");
         match charged {
-            Credits::ZERO => say("Nothing was charged."),
-            credits => say(format_args!("{credits} credits were charged.")),
+            Credits::ZERO => tell("Nothing was charged."),
+            credits => tell(format_args!("{credits} credits were charged.")),
         }
         if let Err(error) = desk.print_feed() {
             eprintln!("feed: {error}");
@@ -267,13 +256,13 @@ impl Desk {
 
     fn print_feed(&self) -> Result<(), Error> {
         let page = self.fm.uploads().feed(None).wait()?;
-        say("The newest of the feed:");
+        tell("The newest of the feed:");
         for share in page.rows {
             let shown = share.display_cid().map_or("nothing", ContentId::as_str);
-            say(format_args!("  {} by {}: {shown}", share.media_type, share.account));
+            tell(format_args!("  {} by {}: {shown}", share.media_type, share.account));
         }
         if let Some(account) = self.fm.ledger().account(&self.account).wait()? {
-            say(format_args!("{} has {} credits free.", account.id, account.available()));
+            tell(format_args!("{} has {} credits free.", account.id, account.available()));
         }
         Ok(())
     }
@@ -288,19 +277,19 @@ fn report(options: &Options, photo: &Path, shared: &Result<Shared, PublicError>)
                 json!({ "file": file, "error": { "error": error, "code": code } })
             }
         };
-        say(line);
+        tell(line);
         return;
     }
     match shared {
         Ok(shared) => {
             let preview = shared.preview.as_ref().map_or("none needed".to_owned(), Small::to_line);
             let (status, credits) = (shared.status(), shared.credits);
-            say(format_args!("{file}: {status}, {credits} credits"));
-            say(format_args!("  content    {}", shared.cid));
-            say(format_args!("  thumbnail  {}", shared.thumbnail.to_line()));
-            say(format_args!("  preview    {preview}"));
+            tell(format_args!("{file}: {status}, {credits} credits"));
+            tell(format_args!("  content    {}", shared.cid));
+            tell(format_args!("  thumbnail  {}", shared.thumbnail.to_line()));
+            tell(format_args!("  preview    {preview}"));
         }
-        Err(PublicError { error, code }) => say(format_args!("{file}: {error} ({code})")),
+        Err(PublicError { error, code }) => tell(format_args!("{file}: {error} ({code})")),
     }
 }
 

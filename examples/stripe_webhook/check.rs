@@ -16,7 +16,7 @@ use finalmile::{
 };
 use serde_json::Value;
 
-use crate::{open, say};
+use crate::{cli::say, open};
 
 /// How much of what is wrong is told.
 const TOLD_MAX: usize = 20;

@@ -13,9 +13,9 @@ use finalmile::{
 use serde_json::json;
 
 use crate::{
+    cli::say,
     open,
     options::{Consume, Sign},
-    say,
 };
 
 /// Why an event was not stored.

@@ -12,7 +12,7 @@ use finalmile::{
 };
 use serde_json::json;
 
-use crate::{open, options::Deliver, say};
+use crate::{cli::say, open, options::Deliver};
 
 /// Few buyers, so that their payments meet.
 const BUYERS: u64 = 5;

@@ -39,69 +39,34 @@
 #![allow(clippy::print_stderr, reason = "a program talks to its user")]
 
 mod check;
+#[path = "../cli/mod.rs"]
+mod cli;
 mod consume;
 mod deliver;
 mod options;
 mod serve;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{process::ExitCode, sync::Arc};
 
-use finalmile::{Error, FinalMile, Simulated, SystemWorld, Timestamp, World as _, engines::Sqlite};
+use finalmile::{Error, FinalMile, Simulated, SystemWorld, Timestamp, World as _};
 use options::{Task, USAGE};
 
 fn main() -> ExitCode {
-    let task = match Task::from_args() {
-        Ok(Some(task)) => task,
-        Ok(None) => {
-            say(USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Err(why) => {
-            eprintln!("{why}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let done = match task {
+    cli::start(USAGE, Task::from_args(), |task| match task {
         Task::Serve(task) => serve::serve(&task).map(|()| true),
         Task::Consume(task) => Ok(consume::consume(&task)),
         Task::Sign(task) => consume::sign(&task).map(|()| true).map_err(Into::into),
         Task::Deliver(task) => deliver::deliver(&task).map_err(Into::into),
         Task::Check { db } => check::check(&db).map_err(Into::into),
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 /// Opens the database, at another time than now if one is given: then its clock stands.
 fn open(db: &str, now: Option<Timestamp>) -> Result<FinalMile, Error> {
-    let builder = match db {
-        #[cfg(feature = "postgres")]
-        url if url.starts_with("postgres") => {
-            FinalMile::builder(finalmile::engines::Postgres::url(url))
-        }
-        file => FinalMile::builder(Sqlite::file(file)),
-    };
+    let builder = cli::database(db);
     match now {
         // Chance is real, because the ids of another run at the same time are in use.
         Some(now) => builder.world(Arc::new(Simulated::new(now, SystemWorld.random()))).open(),
         None => builder.open(),
-    }
-}
-
-/// A line, written whole and at once; a reader that has gone away ends the program.
-fn say(line: &str) {
-    let mut out = io::stdout().lock();
-    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
     }
 }

@@ -30,7 +30,7 @@ use tokio::{
     time::{self, Duration},
 };
 
-use crate::{open, options::Serve, say};
+use crate::{cli::say, open, options::Serve};
 
 /// How long a body may take to come.
 const READ: Duration = Duration::from_secs(10);

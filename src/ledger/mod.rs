@@ -97,10 +97,8 @@ impl Ledger {
     /// ```
     pub fn add_credits(&self, purchase: Purchase) -> Pending<Receipt> {
         let account = purchase.account.clone();
-        match AddCredits::new(PurchaseId::fresh(&**self.fm.store().world()), purchase) {
-            Ok(command) => self.fm.ask("add-credits", Some(account), command),
-            Err(refusal) => self.fm.refuse("add-credits", Some(&account), refusal),
-        }
+        let command = AddCredits::new(PurchaseId::fresh(&**self.fm.store().world()), purchase);
+        self.fm.ask_checked("add-credits", Some(&account), command)
     }
 
     /// Gives a purchase back, in part or, with `credits` of `None`, all that is left of it (**L9**).
@@ -250,10 +248,7 @@ impl Ledger {
     ///
     /// [`Refusal::InBatch`] with the first operation that was refused, and why; nothing changed.
     pub fn linked(&self, batch: Vec<Operation>) -> Pending<Vec<Outcome>> {
-        match checked(&batch) {
-            Ok(()) => self.fm.ask("linked-batch", None, Linked(batch)),
-            Err(refusal) => self.fm.refuse("linked-batch", None, refusal),
-        }
+        self.fm.ask_checked("linked-batch", None, checked(&batch).map(|()| Linked(batch)))
     }
 
     /// The account as it stands, or `None`.

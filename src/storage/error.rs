@@ -45,6 +45,11 @@ impl StoreError {
         matches!(self, Self::Busy(_) | Self::Conflict(_) | Self::Unknown(_))
     }
 
+    /// Whether the same call will meet it again, while the store is open.
+    pub(crate) fn is_final(&self) -> bool {
+        !self.is_retryable() && *self != Self::Closed
+    }
+
     /// Whether deciding the same commands again may succeed at once.
     pub(crate) fn is_contention(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Conflict(_))

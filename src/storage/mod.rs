@@ -66,4 +66,5 @@ pub(crate) use table::script_digest;
 pub use table::{Column, Decode, Index, Only, Record, Row, Schema, Table, column};
 pub use tally::{By, Tallied, Tally};
 pub(crate) use text_enum::text_enum;
+pub(crate) use value::int_field;
 pub use value::{Columns, Field, Key, KeyParts, Kind, Value};

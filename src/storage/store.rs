@@ -13,8 +13,8 @@ use std::{
 
 use crate::{
     storage::{
-        Backend, Command, KeySet, Page, Pending, Record, RowId, Rows, Scan, Schema, StoreError,
-        ViewRows,
+        BATCH_MAX, Backend, Command, KeySet, Page, Pending, Record, RowId, Rows, Scan, Schema,
+        StoreError, ViewRows,
         combine::{Combiner, Turn},
         decide::Job,
         decoded,
@@ -88,6 +88,25 @@ impl Store {
             Submitted { command, size_bytes, is_background, out, convert, cell: cell.clone() };
         self.handle.core.accept(Box::new(job));
         Pending::new(cell, Some(self.handle.core.clone()))
+    }
+
+    /// Submits many commands, as many at a time as fit a batch, and hands out their answers in order. Waits.
+    pub(crate) fn submit_all<C: Command>(
+        &self,
+        commands: impl IntoIterator<Item = C>,
+        mut answer: impl FnMut(C::Out),
+    ) -> Result<(), StoreError> {
+        let mut commands = commands.into_iter();
+        loop {
+            let some = commands.by_ref().take(BATCH_MAX).map(|command| self.submit(command));
+            let some: Vec<_> = some.collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            for one in some {
+                answer(one.wait()?);
+            }
+        }
     }
 
     /// Reads one row, as of now.

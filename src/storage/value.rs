@@ -87,6 +87,22 @@ impl Field for i64 {
     }
 }
 
+/// Lets a type around an `i64` be a column.
+macro_rules! int_field {
+    ($name:ident) => {
+        impl $crate::storage::Field for $name {
+            const KIND: $crate::storage::Kind = $crate::storage::Kind::Int;
+            fn to_value(&self) -> $crate::storage::Value {
+                $crate::storage::Value::Int(self.0)
+            }
+            fn from_value(value: $crate::storage::Value) -> Option<Self> {
+                <i64 as $crate::storage::Field>::from_value(value).map(Self)
+            }
+        }
+    };
+}
+pub(crate) use int_field;
+
 impl Field for bool {
     const KIND: Kind = Kind::Int;
     fn to_value(&self) -> Value {

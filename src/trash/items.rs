@@ -59,10 +59,7 @@ impl Items {
     /// [`Refusal::Invalid`] for a text that is empty, longer than 255 bytes, holds control characters or,
     /// for the name, is not in Unicode's form NFC; `NameTaken`; `ItemNotLive`.
     pub fn register(&self, id: &ItemId, label: &str, claim: Option<(&str, &str)>) -> Pending<Item> {
-        match Register::new(id, label, claim) {
-            Ok(command) => self.fm.ask("register-item", None, command),
-            Err(refusal) => self.fm.refuse("register-item", None, refusal),
-        }
+        self.fm.ask_checked("register-item", None, Register::new(id, label, claim))
     }
 
     /// From now on `by` uses `on`, which then stays while `by` is live, or is a part of it, and goes with
@@ -140,10 +137,7 @@ impl Trash {
 
     fn delete_as(&self, id: &ItemId, version: Option<i64>, reason: &str) -> Pending<Deleted> {
         let members = vec![Member { id: id.clone(), version }];
-        match self.deletion(members, reason) {
-            Ok(command) => self.fm.ask("delete-item", None, command),
-            Err(refusal) => self.fm.refuse("delete-item", None, refusal),
-        }
+        self.fm.ask_checked("delete-item", None, self.deletion(members, reason))
     }
 
     fn deletion(&self, members: Vec<Member>, reason: &str) -> Result<Delete, Refusal> {
@@ -201,10 +195,7 @@ impl Trash {
             let (item, count) = (plan.item.clone(), plan.blockers.len() as u64);
             return self.fm.refuse(service, None, Refusal::ItemInUse { item, reason, count });
         }
-        match self.deletion(plan.members.clone(), reason) {
-            Ok(command) => self.fm.ask(service, None, command),
-            Err(refusal) => self.fm.refuse(service, None, refusal),
-        }
+        self.fm.ask_checked(service, None, self.deletion(plan.members.clone(), reason))
     }
 
     /// Brings back an item and all that was deleted with it (**I6**). Nothing, if it is live.
@@ -269,13 +260,11 @@ impl Trash {
     }
 
     fn held(&self, id: &ItemId, reason: &str, holds: bool) -> Pending<bool> {
-        match checked_reason(reason) {
-            Ok(reason) => {
-                let (id, actor) = (id.clone(), self.actor.clone());
-                self.fm.ask("hold-item", None, Hold { id, actor, reason, holds })
-            }
-            Err(refusal) => self.fm.refuse("hold-item", None, refusal),
-        }
+        let command = checked_reason(reason).map(|reason| {
+            let (id, actor) = (id.clone(), self.actor.clone());
+            Hold { id, actor, reason, holds }
+        });
+        self.fm.ask_checked("hold-item", None, command)
     }
 
     /// Removes for good what was deleted, once its date has come (**I7**). False: it was purged.
@@ -285,14 +274,11 @@ impl Trash {
     /// As [`Trash::delete`] for the reason; `ItemUnknown`, `ItemNotDeleted`, [`Refusal::ItemHeld`],
     /// [`Refusal::TooEarlyToPurge`].
     pub fn purge(&self, id: &ItemId, reason: &str) -> Pending<bool> {
-        match checked_reason(reason) {
-            Ok(reason) => {
-                let (id, actor) = (id.clone(), self.actor.clone());
-                let kinds = self.fm.kinds().clone();
-                self.fm.ask("purge-item", None, PurgeItem { id, actor, reason, kinds })
-            }
-            Err(refusal) => self.fm.refuse("purge-item", None, refusal),
-        }
+        let command = checked_reason(reason).map(|reason| {
+            let (id, actor) = (id.clone(), self.actor.clone());
+            PurgeItem { id, actor, reason, kinds: self.fm.kinds().clone() }
+        });
+        self.fm.ask_checked("purge-item", None, command)
     }
 
     /// An item, wherever it stands.

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    ID_BYTES_MAX, Refusal, Timestamp,
+    Refusal, Timestamp,
+    id::checked,
     storage::{Field, KeySet, Kind, Rows, Value},
     trash::ItemState,
 };
@@ -40,10 +41,7 @@ impl ItemId {
         if !(1..=KIND_BYTES_MAX).contains(&kind.len()) || !kind.bytes().all(plain) {
             return Err(Refusal::Invalid { field: "kind", why: "it is no name of a kind" });
         }
-        if !(1..=ID_BYTES_MAX).contains(&id.len()) || id.chars().any(char::is_control) {
-            return Err(Refusal::Invalid { field: "item", why: "it is no name" });
-        }
-        Ok(Self { kind: kind.into(), id: id.into() })
+        Ok(Self { kind: kind.into(), id: checked("item", id)?.into() })
     }
 
     /// What sort of thing it is.

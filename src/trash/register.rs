@@ -1,7 +1,8 @@
 //! Registering: an item gets a label and a name, or other ones.
 
 use crate::{
-    ID_BYTES_MAX, Refusal, Timestamp,
+    Refusal, Timestamp,
+    id::checked,
     storage::{Command, KeySet, Rows},
     trash::{Item, ItemId, item::Name},
 };
@@ -21,10 +22,10 @@ impl Register {
         label: &str,
         claim: Option<(&str, &str)>,
     ) -> Result<Self, Refusal> {
-        checked("label", label)?;
+        visible("label", label)?;
         if let Some((scope, name)) = claim {
-            checked("scope", scope)?;
-            checked("name", name)?;
+            visible("scope", scope)?;
+            visible("name", name)?;
             // Two spellings of one name would be two names.
             if !unicode_normalization::is_nfc(name) {
                 return Err(Refusal::Invalid { field: "name", why: "it is not in the form NFC" });
@@ -35,17 +36,12 @@ impl Register {
     }
 }
 
-fn checked(field: &'static str, text: &str) -> Result<(), Refusal> {
-    let why = if text.trim().is_empty() {
-        "it is empty"
-    } else if text.len() > ID_BYTES_MAX {
-        "it is longer than 255 bytes"
-    } else if text.chars().any(char::is_control) {
-        "it holds a control character"
-    } else {
-        return Ok(());
-    };
-    Err(Refusal::Invalid { field, why })
+/// Refuses a text that is no name, or that nobody could see.
+fn visible(field: &'static str, text: &str) -> Result<(), Refusal> {
+    if checked(field, text)?.trim().is_empty() {
+        return Err(Refusal::Invalid { field, why: "it is empty" });
+    }
+    Ok(())
 }
 
 impl Command for Register {

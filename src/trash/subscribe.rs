@@ -69,8 +69,7 @@ pub(super) fn resubscribe(store: &Store, items: &[ItemId]) -> Result<(), StoreEr
             found.extend(counts.then(|| Resubscribe { item: item.clone(), id: known.id }));
             true
         })?;
-        let all: Vec<_> = found.into_iter().map(|one| store.submit(one)).collect();
-        all.into_iter().try_for_each(|one| one.wait())?;
+        store.submit_all(found, drop)?;
     }
     Ok(())
 }

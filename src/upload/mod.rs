@@ -164,15 +164,11 @@ impl Uploads {
     /// `UploadUnknown`, `UploadEnded` when it is complete; `Invalid` for a reason that is empty or
     /// too long.
     pub fn fail(&self, viewer: &AccountId, upload: UploadId, reason: &str) -> Pending<Upload> {
-        let account = viewer.clone();
-        match checked_reason(reason) {
-            Ok(reason) => {
-                let event = UploadEvent::Fail;
-                let command = AbandonUpload { account, upload, reason, event };
-                self.fm.ask("fail-upload", Some(viewer.clone()), command)
-            }
-            Err(refusal) => self.fm.refuse("fail-upload", Some(viewer), refusal),
-        }
+        let command = checked_reason(reason).map(|reason| {
+            let (account, event) = (viewer.clone(), UploadEvent::Fail);
+            AbandonUpload { account, upload, reason, event }
+        });
+        self.fm.ask_checked("fail-upload", Some(viewer), command)
     }
 
     /// An upload of the viewer's, or `None`.

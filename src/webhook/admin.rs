@@ -2,7 +2,6 @@
 
 use crate::{
     Admin, Error, FinalMile, Refusal,
-    expiry::CHUNK,
     limit::checked_reason,
     storage::{Cursor, Page, Pending, Scan, StoreError},
     webhook::{
@@ -71,7 +70,7 @@ impl Admin {
     /// or holds control characters; `EventUnknown`.
     pub fn reprocess_event(&self, event: &EventId, reason: &str) -> Pending<Consumed> {
         let service = "replay-event";
-        let command = match self.act(event, reason, What::Replay) {
+        let command = match self.deed(event, reason, What::Replay) {
             Ok(command) => command,
             Err(refusal) => return self.fm().refuse(service, None, refusal),
         };
@@ -130,7 +129,7 @@ impl Admin {
         WebhookFigures::read(self.fm().store()).map_err(FinalMile::fault("webhook-figures", None))
     }
 
-    fn act(&self, event: &EventId, reason: &str, what: What) -> Result<Deed, Refusal> {
+    fn deed(&self, event: &EventId, reason: &str, what: What) -> Result<Deed, Refusal> {
         let (event, actor) = (event.clone(), self.actor().clone());
         Ok(Deed { event, actor, reason: checked_reason(reason)?, what })
     }
@@ -142,10 +141,7 @@ impl Admin {
         reason: &str,
         what: What,
     ) -> Pending<bool> {
-        match self.act(event, reason, what) {
-            Ok(command) => self.fm().ask(service, None, command),
-            Err(refusal) => self.fm().refuse(service, None, refusal),
-        }
+        self.fm().ask_checked(service, None, self.deed(event, reason, what))
     }
 
     fn act_on_dead(
@@ -155,6 +151,10 @@ impl Admin {
         reason: &str,
         what: What,
     ) -> Result<u64, Error> {
+        let reason = match checked_reason(reason) {
+            Ok(reason) => reason,
+            Err(refusal) => return self.fm().refuse(service, None, refusal).wait(),
+        };
         let fault = || FinalMile::fault(service, None);
         let store = self.fm().store();
         let mut found = Vec::new();
@@ -165,15 +165,13 @@ impl Admin {
         });
         read.map_err(fault())?;
         let mut count = 0;
-        for chunk in found.chunks(CHUNK) {
-            let acts = chunk.iter().map(|event| self.act(event, reason, what));
-            let acts: Vec<_> = acts.collect::<Result<_, _>>()?;
-            let pending: Vec<_> = acts.into_iter().map(|act| store.submit(act)).collect();
-            for one in pending {
-                // One that somebody else dealt with meanwhile is not dead any more.
-                count += u64::from(one.wait().map_err(fault())? == Ok(true));
-            }
-        }
+        let deed = |event| {
+            let (actor, reason) = (self.actor().clone(), reason.clone());
+            Deed { event, actor, reason, what }
+        };
+        // One that somebody else dealt with meanwhile is not dead any more.
+        let done = |done| count += u64::from(done == Ok(true));
+        store.submit_all(found.into_iter().map(deed), done).map_err(fault())?;
         Ok(count)
     }
 }

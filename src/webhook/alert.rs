@@ -41,9 +41,9 @@ pub enum Alert {
     /// Maintenance met an event that waits for longer than
     /// [`WebhookOptions::patience`](super::WebhookOptions::patience).
     Waiting {
-        /// The oldest.
+        /// The one that waits longest.
         event: EventId,
-        /// When it came.
+        /// Since when somebody could have worked on it.
         since: Timestamp,
     },
 }

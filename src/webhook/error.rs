@@ -1,6 +1,6 @@
 //! Why a body is no event.
 
-use crate::{Error, error::Face};
+use crate::error::Face;
 
 /// Why a body was not accepted as an event. Nothing was stored.
 ///
@@ -49,13 +49,6 @@ pub enum WebhookError {
 }
 
 impl WebhookError {
-    /// As the caller's error, logged once.
-    pub(super) fn logged(self) -> Error {
-        let error = Error::from(self);
-        error.log("verify-webhook", None);
-        error
-    }
-
     /// What whoever sent it may see. It is the same for all that concern the signature.
     pub(crate) const fn face(self) -> Face {
         match self {

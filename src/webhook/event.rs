@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{WebhookError, json::strict};
-use crate::{ID_BYTES_MAX, Provider, Refusal, Timestamp};
+use crate::{Provider, Refusal, Timestamp, id::checked};
 
 /// The longest body that is looked at, unless the endpoint says otherwise. Stripe's have less than
 /// 256 KiB.
@@ -58,8 +58,7 @@ impl EventId {
     ///
     /// [`Refusal::Invalid`] unless it has 1 to 255 bytes and no control character.
     pub fn new(sender: &Provider, id: &str) -> Result<Self, Refusal> {
-        let refusal = Refusal::Invalid { field: "event", why: "it is no name" };
-        Ok(Self { sender: sender.clone(), id: name(id).ok_or(refusal)? })
+        Ok(Self { sender: sender.clone(), id: checked("event", id)?.into() })
     }
 
     /// The event that Stripe calls `id`: `evt_…`.
@@ -256,10 +255,9 @@ fn about(all: &mut Value, is_stripe: bool) -> Option<Value> {
 
 /// A text that can be a name in the store.
 fn text(all: &Value, field: &str) -> Option<Box<str>> {
-    all.get(field).and_then(Value::as_str).and_then(name)
+    all.get(field).and_then(Value::as_str).and_then(name).map(Into::into)
 }
 
-pub(super) fn name(text: &str) -> Option<Box<str>> {
-    let fits = (1..=ID_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
-    fits.then(|| text.into())
+pub(super) fn name(text: &str) -> Option<&str> {
+    checked("name", text).ok()
 }

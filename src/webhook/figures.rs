@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Timestamp,
-    storage::{Cursor, Scan, Store, StoreError},
+    storage::{Scan, Store, StoreError},
     webhook::{EventStatus, StoredEvent},
 };
 
@@ -58,7 +58,8 @@ impl WebhookFigures {
         })?;
         let since = store.now().before(LAST);
         let mut lags = Vec::new();
-        store.for_each(&ended(), |event: StoredEvent| {
+        let ended = Scan::of::<StoredEvent>().by("fm_event_ended").descending();
+        store.for_each(&ended, |event: StoredEvent| {
             let Some(at) = event.processed_at.filter(|at| *at > since) else { return false };
             lags.push(at.micros_since(event.received_at).unsigned_abs());
             let tries = usize::try_from(event.attempts.clamp(1, 5)).unwrap_or(1);
@@ -72,9 +73,4 @@ impl WebhookFigures {
         (figures.lag_p50_ms, figures.lag_p99_ms) = (millis(50), millis(99));
         Ok(figures)
     }
-}
-
-/// The ended events, the last first.
-fn ended() -> Scan {
-    Scan::of::<StoredEvent>().by("fm_event_ended").descending().after(None::<Cursor>)
 }

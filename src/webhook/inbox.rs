@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    AccountId, Budget, FinalMile,
-    storage::{Cursor, Page, Pending, Scan},
+    AccountId, Budget, FinalMile, Refusal,
+    storage::{Command, Cursor, Page, Pending, Scan},
     webhook::{
         Alert, Consumed, Received, StoredEvent, Subscription, Verdict, VerifiedEvent,
         WebhookOptions,
@@ -110,8 +110,7 @@ impl Webhooks {
     ///
     /// What fails is an answer: the event is stored, and is tried again or waits for an admin.
     pub fn consume(&self, event: &VerifiedEvent) -> Pending<Consumed> {
-        let inbox = self.fm.inbox().clone();
-        if inbox.route_of(event).is_some() {
+        if self.fm.inbox().route_of(event).is_some() {
             // Stored first, so that it is there even if no thread can be had.
             let stored = self.fm.store().submit(Receive::new(event));
             let (fm, id) = (self.fm.clone(), event.event_id().clone());
@@ -119,10 +118,18 @@ impl Webhooks {
                 handle::received(&fm, &id, stored)
             });
         }
-        self.fm.ask_then("consume-event", None, self.prepare(event), move |_, consumed| {
-            if let Ok(consumed) = consumed {
-                inbox.watch(consumed);
-            }
+        self.ask("consume-event", self.prepare(event))
+    }
+
+    /// Submits what ends an attempt, and tells what it is worth.
+    fn ask(
+        &self,
+        service: &'static str,
+        command: impl Command<Out = Result<Consumed, Refusal>>,
+    ) -> Pending<Consumed> {
+        let inbox = self.fm.inbox().clone();
+        self.fm.ask_then(service, None, command, move |_, consumed| {
+            consumed.into_iter().for_each(|consumed| inbox.watch(consumed));
         })
     }
 
@@ -165,16 +172,10 @@ impl Webhooks {
     ///
     /// # Errors
     ///
-    /// [`Refusal::LeaseLost`](crate::Refusal::LeaseLost) when the lease was over and another worker took the event; nothing
+    /// [`Refusal::LeaseLost`] when the lease was over and another worker took the event; nothing
     /// changed.
     pub fn complete(&self, claimed: Claimed, verdict: Verdict) -> Pending<Consumed> {
-        let inbox = self.fm.inbox().clone();
-        let attempt = claimed.end(&self.fm, verdict);
-        self.fm.ask_then("complete-event", None, attempt, move |_, consumed| {
-            if let Ok(consumed) = consumed {
-                inbox.watch(consumed);
-            }
-        })
+        self.ask("complete-event", claimed.end(&self.fm, verdict))
     }
 
     /// What is known of a subscription, by Stripe's name for it.

@@ -41,7 +41,7 @@ impl<'e> Object<'e> {
 
     /// A text that can be a name in the store.
     pub(super) fn name(self, field: &'static str) -> Result<Option<&'e str>, Failed> {
-        let read = |value: &'e Value| value.as_str().filter(|text| name(text).is_some());
+        let read = |value: &'e Value| value.as_str().and_then(name);
         self.field(field).map(|value| read(value).ok_or_else(|| no(field, "name"))).transpose()
     }
 
@@ -107,7 +107,7 @@ impl<'e> Object<'e> {
 
     /// What a subscription is for: metadata `item`.
     pub(super) fn item(self) -> Result<Option<&'e str>, Failed> {
-        let read = |text| name(text).map(|_| text).ok_or_else(|| unreadable("item", "is no name"));
+        let read = |text| name(text).ok_or_else(|| unreadable("item", "is no name"));
         self.noted("item")?.map(read).transpose()
     }
 }

@@ -93,7 +93,8 @@ impl StandardWebhooks {
         headers: Headers<'_>,
         now: Timestamp,
     ) -> Result<VerifiedEvent, Error> {
-        self.checked(body, headers, now).map_err(WebhookError::logged)
+        let event = self.checked(body, headers, now).map_err(Error::from);
+        event.inspect_err(|error| error.log("verify-webhook", None))
     }
 
     fn checked(

@@ -90,7 +90,8 @@ impl Stripe {
         header: &str,
         now: Timestamp,
     ) -> Result<VerifiedEvent, Error> {
-        self.checked(body, header, now).map_err(WebhookError::logged)
+        let event = self.checked(body, header, now).map_err(Error::from);
+        event.inspect_err(|error| error.log("verify-webhook", None))
     }
 
     fn checked(

@@ -69,9 +69,10 @@ impl Worked {
 /// Consumes what is due and built in.
 pub(crate) fn built_in(fm: &FinalMile, deadline: Deadline) -> Result<Worked, StoreError> {
     let (mut worked, mut longest) = (Worked::default(), None);
-    let done = each_page(fm, deadline, |rows, _| {
-        let rows: Vec<_> = rows.into_iter().filter(|row| fm.inbox().route(row).is_none()).collect();
+    let done = each_page(fm, deadline, |mut rows, _| {
+        // Of all that wait, whoever deals with them: this pass sees them first.
         longest = longest.take().into_iter().chain(rows.iter().filter_map(waiting)).min();
+        rows.retain(|row| fm.inbox().route(row).is_none());
         attempt_all(fm, rows, &mut worked)
     });
     worked.more |= !done?;
@@ -81,11 +82,9 @@ pub(crate) fn built_in(fm: &FinalMile, deadline: Deadline) -> Result<Worked, Sto
 
 /// Lets the host's handlers judge what is due.
 pub(crate) fn handled(fm: &FinalMile, deadline: Deadline) -> Result<Worked, StoreError> {
-    let (mut worked, mut longest) = (Worked::default(), None);
-    let mut firsts = Firsts::new();
+    let (mut worked, mut firsts) = (Worked::default(), Firsts::new());
     let inbox = fm.inbox();
     let done = each_page(fm, deadline, |mut rows, deadline| {
-        longest = longest.take().into_iter().chain(rows.iter().filter_map(waiting)).min();
         rows.retain(|row| matches!(inbox.route(row), Some(Route::Handler(_))));
         // A retry may be due before what came after it.
         rows.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
@@ -103,7 +102,6 @@ pub(crate) fn handled(fm: &FinalMile, deadline: Deadline) -> Result<Worked, Stor
         Ok(())
     });
     worked.more |= !done?;
-    tell_of(fm, longest);
     Ok(worked)
 }
 
@@ -176,31 +174,26 @@ fn attempt_all(
         return Ok(());
     }
     let (store, inbox) = (fm.store(), fm.inbox());
+    let attempts = attempts(fm, events.clone())?;
     let (alone, together): (Vec<_>, Vec<_>) =
-        attempts(fm, events.clone())?.into_iter().partition(|one| one.plan.looks_up());
-    let is_together: Vec<bool> = events
-        .iter()
-        .map(|event| together.iter().any(|one: &Attempt| one.key == event.event_id().key()))
-        .collect();
+        events.into_iter().zip(attempts).partition(|(_, attempt)| attempt.plan.looks_up());
+    let (events, together): (Vec<_>, Vec<_>) = together.into_iter().unzip();
     let together = store.submit(Chunk(together));
-    let alone: Vec<_> = alone.into_iter().map(|one| store.submit(one)).collect();
+    let alone: Vec<_> = alone.into_iter().map(|(_, attempt)| store.submit(attempt)).collect();
     let mut fault = None;
     // All of them are waited for: what one met must not hide what became of the others.
     for one in alone {
         match one.wait() {
             Ok(answer) => answer.iter().for_each(|one| worked.count(inbox, one)),
-            Err(why) if why.is_retryable() || why == StoreError::Closed => fault = Some(why),
-            Err(why) => worked.fail(why),
+            Err(why) if why.is_final() => worked.fail(why),
+            Err(why) => fault = Some(why),
         }
     }
     match together.wait() {
         Ok(answers) => answers.iter().flatten().for_each(|one| worked.count(inbox, one)),
-        Err(why) if why.is_retryable() || why == StoreError::Closed => fault = Some(why),
-        Err(why) if is_together.iter().filter(|is| **is).count() <= 1 => worked.fail(why),
-        Err(_) => {
-            let again = events.into_iter().zip(is_together).filter(|(_, is)| *is);
-            again.map(|(event, _)| event).try_for_each(|one| attempt_all(fm, vec![one], worked))?;
-        }
+        Err(why) if !why.is_final() => fault = Some(why),
+        Err(why) if events.len() <= 1 => worked.fail(why),
+        Err(_) => events.into_iter().try_for_each(|one| attempt_all(fm, vec![one], worked))?,
     }
     fault.map_or(Ok(()), Err)
 }
@@ -234,7 +227,7 @@ pub(super) fn body(
 ) -> Result<Result<VerifiedEvent, Failed>, StoreError> {
     let id = RowId::of::<StoredBody>(&(event.sender.clone(), event.id.clone(), event.digest));
     let row = match reader.get(id.table, &id.key).and_then(|row| row.map(decoded).transpose()) {
-        Err(fault) if fault.is_retryable() || fault == StoreError::Closed => return Err(fault),
+        Err(fault) if !fault.is_final() => return Err(fault),
         Err(fault) => return Ok(Err(Failed::later("INTERNAL_ERROR", fault.to_string()))),
         Ok(None) => return Ok(Err(Failed::hopeless("PAYLOAD_INVALID", "its body is gone"))),
         Ok(Some(row)) => row,

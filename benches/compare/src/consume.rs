@@ -1,7 +1,7 @@
 //! One event, one caller: what its answer costs beside the sync that it cannot do without.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{Seek as _, SeekFrom, Write as _},
     path::Path,
 };
@@ -14,12 +14,12 @@ use crate::{
     budgets::MEMORY,
     checks::reading,
     inbox::Inbox,
-    replay::{REPLAYED, writes},
+    replay::{REPLAYED, commits},
     report::{Bar, Report, Row, Unit},
     rivals::one_each::{OneEach, Paid},
     rounds::Runs,
     stripe::{self, checkout},
-    token::{COUNTED, committed},
+    token::COUNTED,
 };
 
 /// What a bare sync writes before it.
@@ -170,20 +170,18 @@ pub fn duplicates(args: &Args, report: &mut Report, parent: &str) -> Result<(), 
         fm.suspend().and_then(|()| fm.resume()).map(|()| inbox)
     };
     inbox = again(inbox)?;
-    let (empty, first) = (committed(&path), next);
-    let events = events(first..first + COUNTED);
-    events.iter().for_each(|event| inbox.credit(event));
-    let log = || fs::read(path.with_extension("db-wal")).expect("there is a log");
-    let (calm, full, wrote) = (log(), committed(&path), writes());
-    for event in events.iter().cycle().take(usize::try_from(REPLAYED).unwrap_or_default()) {
-        assert_eq!(inbox.consume(event)?, Outcome::Duplicate);
-    }
-    let (wrote, after) = (writes() - wrote, committed(&path));
-    let same = if log() == calm { "the log is the same" } else { "the log changed" };
-    let figure = format!("{counted} ({REPLAYED} of them: {same}, {wrote} system calls that write)");
-    let mut runs = [Runs::default(), Runs::default()];
-    runs[0].push((after - full) as f64 / REPLAYED as f64);
-    runs[1].push((full - empty) as f64 / COUNTED as f64);
+    let events = events(next..next + COUNTED);
+    let duplicates = || events.iter().cycle().take(usize::try_from(REPLAYED).unwrap_or_default());
+    let (figure, runs) = commits(
+        &path,
+        counted,
+        || events.iter().for_each(|event| inbox.credit(event)),
+        || {
+            duplicates().for_each(|event| {
+                assert_eq!(inbox.consume(event).expect("it answers"), Outcome::Duplicate);
+            });
+        },
+    );
     row(figure, Unit::Commits, runs);
     Ok(())
 }

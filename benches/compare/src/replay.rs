@@ -3,7 +3,7 @@
 //! Nothing is synced that was not written. So the log is compared byte by byte, what ends a
 //! transaction in it is counted, and so are the system's calls that wrote anything.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use finalmile::{Error, FinalMile, engines::Sqlite};
 use rustix::time::ClockId;
@@ -59,27 +59,44 @@ pub fn replays(args: &Args, report: &mut Report, parent: &str) -> Result<(), Err
     // Closed and opened again, so that the log begins anew.
     drop(books.fm);
     books.fm = FinalMile::builder(Sqlite::file(&path)).open()?;
-    let (empty, last) = (committed(&path), next + COUNTED);
-    for n in next..last {
-        assert!(!books.transfer(n).wait()?.replayed);
-    }
+    let last = next + COUNTED;
+    let transfer = |n, replays| {
+        assert_eq!(books.transfer(n).wait().expect("it is answered").replayed, replays);
+    };
+    let (figure, runs) = commits(
+        &path,
+        counted,
+        || (next..last).for_each(|n| transfer(n, false)),
+        || (last.saturating_sub(REPLAYED)..last).for_each(|n| transfer(n, true)),
+    );
+    row(figure, Unit::Commits, runs, Bar::AtMost(0.0));
+    Ok(())
+}
+
+/// How often [`COUNTED`] fresh calls commit and [`REPLAYED`] repeated ones, and whether the latter wrote
+/// anything at all.
+pub(crate) fn commits(
+    path: &Path,
+    counted: &str,
+    fresh: impl FnOnce(),
+    again: impl FnOnce(),
+) -> (String, [Runs; 2]) {
+    let empty = committed(path);
+    fresh();
     let log = || fs::read(path.with_extension("db-wal")).expect("there is a log");
-    let (calm, full, wrote) = (log(), committed(&path), writes());
-    for n in last.saturating_sub(REPLAYED)..last {
-        assert!(books.transfer(n).wait()?.replayed);
-    }
-    let (wrote, after) = (writes() - wrote, committed(&path));
+    let (calm, full, wrote) = (log(), committed(path), writes());
+    again();
+    let (wrote, after) = (writes() - wrote, committed(path));
     let same = if log() == calm { "the log is the same" } else { "the log changed" };
     let figure = format!("{counted} ({REPLAYED} of them: {same}, {wrote} system calls that write)");
     let mut runs = [Runs::default(), Runs::default()];
     runs[0].push((after - full) as f64 / REPLAYED as f64);
     runs[1].push((full - empty) as f64 / COUNTED as f64);
-    row(figure, Unit::Commits, runs, Bar::AtMost(0.0));
-    Ok(())
+    (figure, runs)
 }
 
 /// How many of the system's calls that write this process has made.
-pub(crate) fn writes() -> u64 {
+fn writes() -> u64 {
     let text = fs::read_to_string("/proc/self/io").unwrap_or_default();
     let count = text.lines().find_map(|line| line.strip_prefix("syscw: "));
     count.and_then(|count| count.parse().ok()).expect("Linux counts them")
