@@ -13,13 +13,15 @@ mod cli;
 use std::{process::ExitCode, thread, time::Duration};
 
 use cli::{database, tell};
-use finalmile::{Actor, Budget, Error, FinalMile};
+use finalmile::{Budget, Error, FinalMile, SweepOptions};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 const USAGE: &str = "sweep --db FILE [--seconds S] [--every S] [--reserved PERCENT]
 
   --db FILE           a SQLite file, or postgresql://… (feature `postgres`)
   --seconds S         how long one run may take (default: 20)
+  --rows N            how many rows one run may end (default: no limit)
+  --trust-clock       the clock is right, though the last run was days ago
   --every S           run again after so many seconds, until it is killed
   --reserved PERCENT  tell of accounts with at least so much set aside (default: 80)";
 
@@ -28,6 +30,8 @@ struct Options {
     seconds: u64,
     every: Option<u64>,
     reserved: i64,
+    rows: u64,
+    trusts_clock: bool,
 }
 
 fn main() -> ExitCode {
@@ -35,7 +39,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Error> {
-    let fm = database(&options.db).open()?;
+    let mut sweeps = SweepOptions::default();
+    sweeps.reserved_percent = options.reserved;
+    let fm = database(&options.db).sweeps(sweeps).open()?;
     loop {
         sweep(&fm, options)?;
         let Some(every) = options.every else { return Ok(()) };
@@ -44,37 +50,46 @@ fn run(options: &Options) -> Result<(), Error> {
 }
 
 fn sweep(fm: &FinalMile, options: &Options) -> Result<(), Error> {
-    let cleanup_date = fm.store().now().micros() / 1_000_000;
-    let report = fm.maintain(Budget::seconds(options.seconds)).wait()?;
-    for (table, count) in report.tables() {
+    let report = fm.maintain(options.budget()).wait()?;
+    let cleanup_date = report.at.micros() / 1_000_000;
+    for line in report.tables() {
         let line = serde_json::json!({
-            "table_name": table, "deleted_count": count, "cleanup_date": cleanup_date,
+            "table_name": line.table_name, "deleted_count": line.deleted_count,
+            "cleanup_date": cleanup_date,
         });
         tell(&line);
     }
-    for account in fm.admin(Actor::new("sweep")?).high_reserved(options.reserved)? {
+    for high in &report.reserved_high {
         let line = serde_json::json!({
-            "account": account.id.as_str(), "reserved_percent": account.reserved_percent(),
+            "account": high.account.as_str(), "reserved_percent": high.reserved_percent,
         });
         tell(&line);
     }
     let line = serde_json::json!({
         "events_processed": report.events_processed, "events_failed": report.events_failed,
-        "cleanup_date": cleanup_date, "more": report.more,
+        "cleanup_date": cleanup_date, "doubts_clock": report.doubts_clock, "more": report.more,
     });
     tell(&line);
     Ok(())
 }
 
 impl Options {
+    fn budget(&self) -> Budget {
+        let budget = Budget::seconds(self.seconds).rows(self.rows);
+        if self.trusts_clock { budget.trust_clock() } else { budget }
+    }
+
     /// `None`: help was asked for.
     fn from_args() -> Result<Option<Self>, lexopt::Error> {
         let (mut db, mut seconds, mut every, mut reserved) = (None, 20, None, 80);
+        let (mut rows, mut trusts_clock) = (u64::MAX, false);
         let mut parser = Parser::from_env();
         while let Some(arg) = parser.next()? {
             match arg {
                 Arg::Long("db") => db = Some(parser.value()?.string()?),
                 Arg::Long("seconds") => seconds = parser.value()?.parse()?,
+                Arg::Long("rows") => rows = parser.value()?.parse()?,
+                Arg::Long("trust-clock") => trusts_clock = true,
                 Arg::Long("every") => every = Some(parser.value()?.parse()?),
                 Arg::Long("reserved") => reserved = parser.value()?.parse()?,
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),
@@ -82,6 +97,6 @@ impl Options {
             }
         }
         let db = db.ok_or("--db is missing")?;
-        Ok(Some(Self { db, seconds, every, reserved }))
+        Ok(Some(Self { db, seconds, every, reserved, rows, trusts_clock }))
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::{
     AccountId, Actor, AuditEntry, Error, FinalMile, ReservationId, Timestamp, audit,
-    ledger::{Account, Reservation, ReservationState},
+    ledger::{Account, Reservation, high_reserved},
     limit::{Configure, EndpointFigures, Freeze, Policy, Reset, Subject, TopUser, checked_reason},
     report::{self, Report},
     storage::{Pending, Scan},
@@ -202,23 +202,8 @@ impl Admin {
     ///
     /// What the store says.
     pub fn high_reserved(&self, percent: i64) -> Result<Vec<Account>, Error> {
-        let store = self.fm.store();
-        let mut names = std::collections::BTreeSet::new();
-        let scan = Scan::of::<Reservation>().by("fm_reservation_due");
-        let read = store.for_each(&scan, |held: Reservation| {
-            debug_assert_eq!(held.state, ReservationState::Pending);
-            names.insert(held.account);
-            true
-        });
-        let fault = || FinalMile::fault("high-reserved", None);
-        read.map_err(fault())?;
-        let mut accounts = Vec::new();
-        for name in names {
-            let account: Option<Account> = store.get_in(&name, fault()).wait()?;
-            accounts.extend(account.filter(|account| account.reserved_percent() >= percent));
-        }
-        accounts.sort_by_key(|account| std::cmp::Reverse(account.reserved_percent()));
-        Ok(accounts)
+        let found = high_reserved(self.fm.store(), percent, || true);
+        found.map_err(FinalMile::fault("high-reserved", None))
     }
 
     /// The last hour of every endpoint, by name, of all instances: what the view

@@ -3,6 +3,8 @@
 //! A page of keys is read beside the writer; then commands in chunks, which re-check each key and
 //! travel through the same queue as everything else, one chunk a batch, so a live writer never stalls.
 
+use std::{cell::Cell, time::Duration};
+
 use crate::{
     Error,
     storage::{Command, Cursor, KeySet, Page, Record, Rows, Scan, Store, StoreError},
@@ -11,6 +13,33 @@ use crate::{
 
 /// How many items one chunk changes: a longer one would make live writers wait for it.
 pub(crate) const CHUNK: usize = 500;
+
+/// What is left of a budget.
+#[derive(Debug)]
+pub(crate) struct Left {
+    deadline: Deadline,
+    rows: Cell<u64>,
+}
+
+impl Left {
+    pub(crate) fn new(time: Duration, rows: u64) -> Self {
+        Self { deadline: Deadline::after(time), rows: Cell::new(rows) }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.rows.get() == 0 || self.deadline.is_over()
+    }
+
+    /// So many rows ended.
+    pub(crate) fn spend(&self, rows: u64) {
+        self.rows.set(self.rows.get().saturating_sub(rows));
+    }
+
+    /// How many rows a chunk may take that would be so large.
+    fn at_most(&self, chunk: usize) -> usize {
+        usize::try_from(self.rows.get()).map_or(chunk, |rows| rows.min(chunk))
+    }
+}
 
 /// Several expiries of one kind, decided as one piece of background work.
 struct Chunk<C>(Vec<C>);
@@ -44,29 +73,30 @@ pub(crate) trait Expiry: Command {
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool;
 }
 
-/// Ends what is due in the order of `index`, which begins with the time: how many, and whether time
-/// ran out.
+/// Ends what is due in the order of `index`, which begins with the time: how many, and whether more may
+/// be left.
 pub(crate) fn expire<R: Record, C: Expiry + Clone>(
     store: &Store,
-    deadline: Deadline,
+    left: &Left,
     index: Option<&'static str>,
     is_due: impl Fn(&R) -> bool,
     expiry: impl Fn(R) -> C,
 ) -> Result<(u64, bool), StoreError> {
-    let (mut ended, mut left) = (0, false);
+    let (mut ended, mut more) = (0, false);
     let mut cursor: Option<Cursor> = None;
-    while !deadline.is_over() {
+    while !left.is_over() {
+        let limit = left.at_most(C::CHUNK);
         let scan = Scan { index, ..Scan::of::<R>() };
-        let scan = scan.limit(C::CHUNK).after(cursor);
-        let Page { rows, next, .. } = store.scan::<R>(scan).wait()?;
+        let Page { rows, next, .. } = store.scan::<R>(scan.limit(limit).after(cursor)).wait()?;
         let chunk: Vec<C> = rows.into_iter().take_while(&is_due).map(&expiry).collect();
-        let short = chunk.len() < C::CHUNK;
+        let is_last = chunk.len() < limit;
         let (count, all) = end_all(store, chunk)?;
+        left.spend(count);
         ended += count;
-        left |= !all;
+        more |= !all;
         cursor = next;
-        if short || cursor.is_none() {
-            return Ok((ended, left));
+        if is_last || cursor.is_none() {
+            return Ok((ended, more));
         }
     }
     Ok((ended, true))

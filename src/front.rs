@@ -1,9 +1,9 @@
 //! The front door: one handle for everything.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::ControlFlow, sync::Arc};
 
 use crate::{
-    AccountId, Actor, Admin, Error, Refusal, SystemWorld, World,
+    AccountId, Actor, Admin, Error, Refusal, SweepOptions, SystemWorld, World,
     ledger::Ledger,
     limit::{LimitOptions, Limiter, Seed, keeper::Keeper, live::Live, policy},
     schema,
@@ -41,6 +41,7 @@ pub struct FinalMile {
     store: Store,
     inbox: Arc<Inbox>,
     kinds: Kinds,
+    sweeps: SweepOptions,
 }
 
 /// Prepares a [`FinalMile`].
@@ -50,6 +51,7 @@ pub struct Builder {
     limits: LimitOptions,
     webhooks: WebhookOptions,
     kinds: Vec<ItemKind>,
+    sweeps: SweepOptions,
 }
 
 impl FinalMile {
@@ -59,7 +61,8 @@ impl FinalMile {
     pub fn builder(backend: impl Backend) -> Builder {
         let (backend, world) = (Box::new(backend), Arc::new(SystemWorld));
         let (limits, webhooks) = (LimitOptions::default(), WebhookOptions::default());
-        Builder { backend, world, limits, webhooks, kinds: vec![MEDIA_SHARE] }
+        let (kinds, sweeps) = (vec![MEDIA_SHARE], SweepOptions::default());
+        Builder { backend, world, limits, webhooks, kinds, sweeps }
     }
 
     /// Who owns how many credits.
@@ -110,6 +113,10 @@ impl FinalMile {
 
     pub(crate) fn kinds(&self) -> &Kinds {
         &self.kinds
+    }
+
+    pub(crate) fn sweeps(&self) -> &SweepOptions {
+        &self.sweeps
     }
 
     pub(crate) fn inbox(&self) -> &Arc<Inbox> {
@@ -205,6 +212,32 @@ impl FinalMile {
         })
     }
 
+    /// Submits a command, and what its answer asks for instead, until `step` has the caller's answer.
+    pub(crate) fn ask_until<C, A, T>(
+        &self,
+        service: &'static str,
+        command: C,
+        mut step: impl FnMut(A) -> ControlFlow<T, C> + Send + 'static,
+    ) -> Pending<T>
+    where
+        C: Command<Out = Result<A, Refusal>>,
+        T: Send + 'static,
+    {
+        let span = tracing::Span::current();
+        self.store.submit_until(command, move |answer| {
+            let error = match answer {
+                Ok(Ok(done)) => match step(done) {
+                    ControlFlow::Break(done) => return ControlFlow::Break(Ok(done)),
+                    ControlFlow::Continue(next) => return ControlFlow::Continue(next),
+                },
+                Ok(Err(refusal)) => Error::from(refusal),
+                Err(fault) => fault.into(),
+            };
+            span.in_scope(|| error.log(service, None));
+            ControlFlow::Break(Err(error))
+        })
+    }
+
     /// What turns a read's fault into the caller's error, logged once.
     pub(crate) fn fault(
         service: &'static str,
@@ -267,6 +300,12 @@ impl Builder {
         Self { webhooks, ..self }
     }
 
+    /// With other options of maintenance.
+    #[must_use]
+    pub fn sweeps(self, sweeps: SweepOptions) -> Self {
+        Self { sweeps, ..self }
+    }
+
     /// With a kind of items that has guards of its own, a table that follows, or another date for its
     /// purges. Kinds without any of these need not be named.
     #[must_use]
@@ -289,7 +328,7 @@ impl Builder {
             let keeper = Keeper::new(store.clone(), world, self.limits);
             let inbox = Arc::new(Inbox::new(self.webhooks));
             let kinds = Kinds::new(self.kinds);
-            Ok(FinalMile { keeper: Arc::new(keeper), store, inbox, kinds })
+            Ok(FinalMile { keeper: Arc::new(keeper), store, inbox, kinds, sweeps: self.sweeps })
         });
         opened.map_err(FinalMile::fault("open", None))
     }

@@ -68,7 +68,7 @@ pub use id::{
 };
 pub use refusal::Refusal;
 pub use schema::CORE;
-pub use sweep::{Budget, SweepReport};
+pub use sweep::{Budget, CleanedTable, ReservedHigh, SweepOptions, SweepReport};
 pub use time::{Simulated, SystemWorld, Timestamp, World};
 
 #[cfg(feature = "postgres")]

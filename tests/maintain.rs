@@ -78,3 +78,53 @@ fn a_clock_far_ahead_ends_what_is_due_and_one_set_back_ends_nothing() {
     world.clock.set(now.after(HOUR * 24 * 90));
     assert_eq!(world.fm.maintain(Budget::seconds(5)).wait().unwrap().uploads_failed, 2);
 }
+
+#[test]
+fn m2_no_more_rows_end_than_the_budget_allows() {
+    let world = World::new();
+    begin(&world, 30);
+    world.clock.advance(HOUR * 2);
+    let sweep = |rows| world.fm.maintain(Budget::seconds(60).rows(rows)).wait().unwrap();
+    let report = sweep(12);
+    assert_eq!((report.uploads_failed, report.more), (12, true));
+    assert_eq!((sweep(0).uploads_failed, sweep(17).uploads_failed), (0, 17));
+    let report = sweep(100);
+    assert_eq!((report.uploads_failed, report.more), (1, false));
+}
+
+#[test]
+fn m3_a_clock_that_jumps_purges_nothing_for_an_hour() {
+    let world = World::new();
+    let (items, trash) = (world.fm.items(), world.admin().trash());
+    let item = "neuron:n1".parse().unwrap();
+    items.register(&item, "a thing", None).wait().unwrap();
+    trash.delete(&item, "x").wait().unwrap();
+    let sweep = || world.fm.maintain(Budget::seconds(60)).wait().unwrap();
+    assert!(!sweep().doubts_clock);
+    world.clock.advance(HOUR * 24 * 91);
+    let report = sweep();
+    assert_eq!((report.doubts_clock, report.items_purged, report.more), (true, 0, true));
+    // Set right: nothing was lost by it.
+    world.clock.set(finalmile::Timestamp::from_millis(1_800_000_000_000).after(HOUR));
+    assert_eq!((sweep().doubts_clock, sweep().items_purged), (false, 0));
+    world.clock.advance(HOUR * 24 * 91);
+    assert!(sweep().doubts_clock);
+    world.clock.advance(HOUR);
+    assert_eq!(sweep().items_purged, 1);
+}
+
+#[test]
+fn who_has_most_of_it_set_aside_is_reported() {
+    let world = World::new();
+    let reserve = |credits| {
+        let name = key(&format!("r{credits}"));
+        world.fm.ledger().reserve(&world.ada, Credits::new(credits), HOUR * 9, &name)
+    };
+    reserve(799).wait().unwrap();
+    let sweep = || world.fm.maintain(Budget::seconds(60)).wait().unwrap();
+    assert_eq!(sweep().reserved_high, []);
+    reserve(1).wait().unwrap();
+    let high = sweep().reserved_high;
+    assert_eq!(high.len(), 1);
+    assert_eq!((&high[0].account, high[0].reserved_percent), (&world.ada, 80));
+}

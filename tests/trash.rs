@@ -2,46 +2,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[cfg(feature = "postgres")]
-#[path = "support/postgres.rs"]
-mod postgres_support;
+#[path = "support/items.rs"]
+mod items;
 #[path = "support/stripe.rs"]
 mod stripe;
 #[path = "support/world.rs"]
 mod world;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use finalmile::{
-    Actor, Budget, FinalMile, Refusal, Simulated, Timestamp, World as _,
+    Budget, FinalMile, Refusal,
     engines::Memory,
     storage::{KeySet, Rows},
-    trash::{Blocker, Guard, Item, ItemId, ItemKind, ItemState, Relation, Trash},
+    trash::{Blocker, Guard, Item, ItemId, ItemKind, ItemState, KindCounts, Relation},
 };
+use items::{DAY, add, depend, id, state, trash};
 use world::{World, code, key, share};
 
-const DAY: Duration = Duration::from_secs(86_400);
-
-fn id(text: &str) -> ItemId {
-    text.parse().unwrap()
-}
-
-fn trash(fm: &FinalMile) -> Trash {
-    fm.admin(Actor::new("ops").unwrap()).trash()
-}
-
-fn add(fm: &FinalMile, names: &[&str]) {
-    for name in names {
-        fm.items().register(&id(name), &format!("the {name}"), None).wait().unwrap();
-    }
-}
-
-fn depend(fm: &FinalMile, by: &str, on: &str, relation: Relation) {
-    assert!(fm.items().depend(&id(by), &id(on), relation).wait().unwrap());
-}
-
-fn state(fm: &FinalMile, item: &str) -> Option<ItemState> {
-    trash(fm).get(&id(item)).wait().unwrap().map(|item| item.state)
+fn listed(counts: &KindCounts) -> Vec<(&str, u64)> {
+    counts.iter().collect()
 }
 
 #[test]
@@ -55,7 +35,7 @@ fn i4_what_something_live_uses_is_not_deleted_and_it_is_said_by_what() {
     let verdict = trash.can_delete(&id("neuron:n1")).wait().unwrap();
     assert_eq!((verdict.can_delete, verdict.count, verdict.parts), (false, 2, 0));
     assert_eq!(verdict.reason, "bundle the bundle:b1 and 1 more need it");
-    assert_eq!(verdict.counts, BTreeMap::from([("bundle".to_owned(), 2)]));
+    assert_eq!(listed(&verdict.counts), [("bundle", 2)]);
     let first = Blocker { kind: "bundle".into(), id: "b1".into(), label: "the bundle:b1".into() };
     assert_eq!(verdict.blockers[0], first);
     assert_eq!(code(trash.delete(&id("neuron:n1"), "outdated").wait()), "ITEM_IN_USE");
@@ -90,7 +70,7 @@ fn i4_a_subscription_that_counts_keeps_its_item() {
     for status in ["trialing", "active", "past_due"] {
         tell(status);
         let verdict = trash.can_delete(&id("neuron:n1")).wait().unwrap();
-        assert_eq!(verdict.counts, BTreeMap::from([("subscription".to_owned(), 1)]), "{status}");
+        assert_eq!(listed(&verdict.counts), [("subscription", 1)], "{status}");
     }
     assert_eq!(code(trash.delete(&id("neuron:n1"), "outdated").wait()), "ITEM_IN_USE");
     tell("canceled");
@@ -157,8 +137,7 @@ fn i5_a_deletion_is_repeated_with_its_first_answer_and_refused_as_a_whole() {
     assert_eq!(code(trash.delete(&id("course:c"), "old").wait()), "ITEM_HAS_PARTS");
     let plan = trash.plan(&id("course:c")).wait().unwrap();
     assert_eq!(plan.items[0], id("course:c"));
-    let expected = [("course", 1), ("lesson", 2), ("slide", 1)].map(|(k, n)| (k.to_owned(), n));
-    assert_eq!(plan.counts, BTreeMap::from(expected));
+    assert_eq!(listed(&plan.counts), [("course", 1), ("lesson", 2), ("slide", 1)]);
     // Somebody outside needs a part of it: none of it goes.
     depend(fm, "bundle:b", "slide:s1", Relation::Uses);
     assert_eq!(code(trash.delete_planned(&plan, "old").wait()), "ITEM_CHANGED");
@@ -168,7 +147,7 @@ fn i5_a_deletion_is_repeated_with_its_first_answer_and_refused_as_a_whole() {
     let deleted = trash.delete_with_parts(&id("course:c"), "old").wait().unwrap();
     assert_eq!((deleted.count, deleted.replayed), (4, false));
     let again = trash.delete(&id("course:c"), "older").wait().unwrap();
-    assert_eq!((again.batch, again.replayed), (deleted.batch, true));
+    assert_eq!((again.batch, again.count, again.replayed), (deleted.batch, 4, true));
     let audit = world.admin().audit("item:lesson:l1").unwrap();
     assert_eq!((audit.len(), audit[0].reason.as_str()), (1, "old"));
 }
@@ -231,10 +210,10 @@ fn i7_nothing_is_purged_early_or_while_it_is_held() {
     assert!(!trash.hold(&id("neuron:n2"), "a lawsuit").wait().unwrap());
     world.clock.advance(DAY * 90 - Duration::from_micros(1));
     assert_eq!(code(trash.purge(&id("neuron:n1"), "x").wait()), "TOO_EARLY_TO_PURGE");
-    assert_eq!(fm.maintain(Budget::seconds(5)).wait().unwrap().items_purged, 0);
+    assert_eq!(fm.maintain(Budget::seconds(5).trust_clock()).wait().unwrap().items_purged, 0);
     world.clock.advance(Duration::from_micros(1));
     assert_eq!(code(trash.purge(&id("neuron:n2"), "x").wait()), "ITEM_HELD");
-    assert_eq!(fm.maintain(Budget::seconds(5)).wait().unwrap().items_purged, 1);
+    assert_eq!(fm.maintain(Budget::seconds(5).trust_clock()).wait().unwrap().items_purged, 1);
     let gone = trash.get(&id("neuron:n1")).wait().unwrap().unwrap();
     assert_eq!((gone.state, gone.label.as_str()), (ItemState::Purged, ""));
     assert!(!trash.purge(&id("neuron:n1"), "x").wait().unwrap());
@@ -242,7 +221,7 @@ fn i7_nothing_is_purged_early_or_while_it_is_held() {
     assert_eq!(code(trash.hold(&id("neuron:n1"), "x").wait()), "ITEM_NOT_LIVE");
     assert_eq!(code(trash.delete(&id("neuron:n1"), "x").wait()), "ITEM_NOT_LIVE");
     assert!(trash.unhold(&id("neuron:n2"), "it is settled").wait().unwrap());
-    assert_eq!(fm.maintain(Budget::seconds(5)).wait().unwrap().items_purged, 1);
+    assert_eq!(fm.maintain(Budget::seconds(5).trust_clock()).wait().unwrap().items_purged, 1);
     let acts: Vec<_> = world.admin().audit("item:neuron:n2").unwrap();
     let acts: Vec<_> = acts.iter().map(|act| act.action.as_str()).collect();
     assert_eq!(acts, ["delete-item", "hold-item", "release-item", "purge-item"]);
@@ -316,315 +295,8 @@ fn a_media_share_leaves_the_feed_comes_back_and_goes() {
     assert_eq!(feed(), 1);
     trash.delete(&item, "another").wait().unwrap();
     world.clock.advance(DAY * 90);
-    assert_eq!(fm.maintain(Budget::seconds(5)).wait().unwrap().items_purged, 1);
+    assert_eq!(fm.maintain(Budget::seconds(5).trust_clock()).wait().unwrap().items_purged, 1);
     assert_eq!((feed(), state(fm, &item.to_string())), (0, Some(ItemState::Purged)));
     let unknown = ItemId::new("media_share", "00000000-0000-7000-8000-000000000000").unwrap();
     assert_eq!(code(trash.delete(&unknown, "x").wait()), "ITEM_NOT_FOUND");
-}
-
-/// What must hold after every step (**I2**, **I3**): counts are counts, and what lives depends on nothing
-/// that is purged.
-fn consistent(fm: &FinalMile, names: &[String]) {
-    let items: BTreeMap<String, Item> = names
-        .iter()
-        .filter_map(|name| Some((name.clone(), trash(fm).get(&id(name)).wait().unwrap()?)))
-        .collect();
-    let mut names = std::collections::BTreeSet::new();
-    for item in items.values().filter(|item| item.state == ItemState::Live) {
-        if let Some(name) = &item.name {
-            assert!(names.insert(name.clone()), "two bear {name}");
-        }
-    }
-}
-
-#[test]
-fn random_lives_agree_with_a_plain_model() {
-    for seed in 0..40 {
-        random_life(Memory::new(), seed, 400);
-    }
-}
-
-#[cfg(feature = "sqlite")]
-#[test]
-fn a_random_life_on_a_disk_agrees_too() {
-    let folder = tempfile::tempdir().unwrap();
-    random_life(finalmile::engines::Sqlite::file(folder.path().join("a.db")), 99, 800);
-}
-
-#[cfg(feature = "postgres")]
-#[test]
-fn a_random_life_on_a_server_agrees_too() {
-    let Some(cluster) = postgres_support::live_or_skip() else { return };
-    let schema = cluster.schema();
-    random_life(finalmile::engines::Postgres::url(schema.url()).own_clock(), 98, 300);
-}
-
-/// Two clients at once: one begins to use an item, the other deletes it. Never both.
-fn race(clients: &[FinalMile; 2], rounds: usize) {
-    let (mut used, mut deleted) = (0, 0);
-    for round in 0..rounds {
-        let (item, user) = (format!("neuron:{round}"), format!("bundle:{round}"));
-        add(&clients[0], &[&item, &user]);
-        let [uses, goes] = [0, 1].map(|n| {
-            let (fm, item, user) = (clients[n].clone(), id(&item), id(&user));
-            std::thread::spawn(move || match n {
-                0 => fm.items().depend(&user, &item, Relation::Uses).wait().is_ok(),
-                _ => trash(&fm).delete(&item, "x").wait().is_ok(),
-            })
-        });
-        let (uses, goes) = (uses.join().unwrap(), goes.join().unwrap());
-        assert!(uses != goes, "round {round}: used {uses}, deleted {goes}");
-        used += usize::from(uses);
-        deleted += usize::from(goes);
-        let found = trash(&clients[1]).get(&id(&item)).wait().unwrap().unwrap();
-        let expected = if uses { (ItemState::Live, 1) } else { (ItemState::Deleted, 0) };
-        assert_eq!((found.state, found.used_by), expected, "round {round}");
-    }
-    assert_eq!(used + deleted, rounds);
-}
-
-#[test]
-fn i4_whoever_begins_to_use_an_item_races_with_its_deletion_and_one_of_them_wins() {
-    let world = World::new();
-    let other = world.fm.clone();
-    race(&[world.fm, other], 300);
-}
-
-#[cfg(feature = "sqlite")]
-#[test]
-fn i4_the_same_race_on_a_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let fm = FinalMile::builder(finalmile::engines::Sqlite::file(folder.path().join("a.db")));
-    let fm = fm.open().unwrap();
-    race(&[fm.clone(), fm], 200);
-}
-
-#[cfg(feature = "postgres")]
-#[test]
-fn i4_the_same_race_between_two_clients_of_a_server() {
-    let Some(cluster) = postgres_support::live_or_skip() else { return };
-    let schema = cluster.schema();
-    let open =
-        || FinalMile::builder(finalmile::engines::Postgres::url(schema.url())).open().unwrap();
-    race(&[open(), open()], 150);
-}
-
-#[derive(Clone, Copy, Eq, PartialEq, Debug)]
-enum Life {
-    Live,
-    Deleted { at: i64, batch: usize, held: bool },
-    Purged,
-}
-
-/// The slow and obvious rules.
-#[derive(Default)]
-struct Model {
-    lives: BTreeMap<usize, (Life, bool)>,
-    needs: BTreeMap<(usize, usize), Relation>,
-    batches: usize,
-}
-
-impl Model {
-    fn is_live(&self, n: usize) -> bool {
-        matches!(self.lives.get(&n), Some((Life::Live, _)))
-    }
-
-    fn users(&self, n: usize) -> Vec<usize> {
-        let on = self
-            .needs
-            .iter()
-            .filter(|((_, on), relation)| *on == n && **relation == Relation::Uses);
-        on.map(|((by, _), _)| *by).filter(|by| self.is_live(*by)).collect()
-    }
-
-    fn parts(&self, n: usize) -> Vec<usize> {
-        let of = self.needs.iter().filter(|((_, on), r)| *on == n && **r == Relation::PartOf);
-        of.map(|((by, _), _)| *by).filter(|by| self.is_live(*by)).collect()
-    }
-
-    fn cascade(&self, n: usize) -> Vec<usize> {
-        let mut all = vec![n];
-        let mut at = 0;
-        while at < all.len() {
-            let parts = self.parts(all[at]);
-            parts.into_iter().for_each(|part| {
-                if !all.contains(&part) {
-                    all.push(part);
-                }
-            });
-            at += 1;
-        }
-        all
-    }
-
-    fn delete(&mut self, n: usize, cascade: bool, now: i64) -> &'static str {
-        match self.lives.get(&n) {
-            None => return "ITEM_NOT_FOUND",
-            Some((Life::Deleted { .. }, _)) => return "again",
-            Some((Life::Purged, _)) => return "ITEM_NOT_LIVE",
-            Some((Life::Live, _)) => {}
-        }
-        let all = if cascade { self.cascade(n) } else { vec![n] };
-        if all.iter().any(|one| self.users(*one).iter().any(|user| !all.contains(user))) {
-            return "ITEM_IN_USE";
-        }
-        if !cascade && !self.parts(n).is_empty() {
-            return "ITEM_HAS_PARTS";
-        }
-        self.batches += 1;
-        for one in all {
-            let held = self.lives[&one].1;
-            let life = Life::Deleted { at: now, batch: self.batches, held };
-            self.lives.insert(one, (life, held));
-        }
-        "ok"
-    }
-
-    fn restore(&mut self, n: usize) -> &'static str {
-        let batch = match self.lives.get(&n) {
-            None => return "ITEM_NOT_FOUND",
-            Some((Life::Live, _)) => return "ok",
-            Some((Life::Purged, _)) => return "ITEM_NOT_DELETED",
-            Some((Life::Deleted { batch, .. }, _)) => *batch,
-        };
-        let is_one = |life: &Life| matches!(life, Life::Deleted { batch: b, .. } if *b == batch);
-        let all: Vec<_> =
-            self.lives.iter().filter(|(_, (life, _))| is_one(life)).map(|(n, _)| *n).collect();
-        for one in &all {
-            for (by, on) in self.needs.keys() {
-                if by == one && !self.is_live(*on) && !all.contains(on) {
-                    return "NEED_NOT_LIVE";
-                }
-            }
-        }
-        for one in all {
-            let held = self.lives[&one].1;
-            self.lives.insert(one, (Life::Live, held));
-        }
-        "ok"
-    }
-}
-
-fn random_life(backend: impl finalmile::storage::Backend, seed: u64, steps: usize) {
-    let clock = Arc::new(Simulated::new(Timestamp::from_millis(1_800_000_000_000), seed));
-    let fm = FinalMile::builder(backend).world(clock.clone()).open().unwrap();
-    let dice = Simulated::new(Timestamp::default(), seed + 11);
-    let throw = |sides: u64| usize::try_from(dice.random() % sides).unwrap();
-    let (mut model, trash) = (Model::default(), trash(&fm));
-    let names: Vec<String> = (0..14).map(|n| format!("thing:{n}")).collect();
-    let said = |answer: Result<bool, finalmile::Error>| match answer {
-        Ok(true) => "ok",
-        Ok(false) => "again",
-        Err(error) => error.code(),
-    };
-    for step in 0..steps {
-        let (n, other) = (throw(14), throw(14));
-        let now = fm.store().now().micros();
-        let item = id(&names[n]);
-        let (found, expected) = match throw(11) {
-            0 | 1 => {
-                let found = fm.items().register(&item, "a thing", None).wait().map(|_| true);
-                let expected = match model.lives.get(&n) {
-                    None => {
-                        model.lives.insert(n, (Life::Live, false));
-                        "ok"
-                    }
-                    Some((Life::Live, _)) => "ok",
-                    Some(_) => "ITEM_NOT_LIVE",
-                };
-                (said(found), expected)
-            }
-            2..5 => {
-                let relation = if throw(2) == 0 { Relation::Uses } else { Relation::PartOf };
-                let on = id(&names[other]);
-                let found = fm.items().depend(&item, &on, relation).wait();
-                let known = |n| model.lives.contains_key(&n);
-                let expected = if !known(n) || !known(other) {
-                    "ITEM_NOT_FOUND"
-                } else if !model.is_live(n) {
-                    "ITEM_NOT_LIVE"
-                } else if model.needs.get(&(n, other)) == Some(&relation) {
-                    "again"
-                } else if !model.is_live(other) {
-                    "ITEM_NOT_LIVE"
-                } else if n == other || model.needs.contains_key(&(other, n)) {
-                    "INVALID_REQUEST"
-                } else {
-                    model.needs.insert((n, other), relation);
-                    "ok"
-                };
-                (said(found), expected)
-            }
-            5 | 6 => {
-                let found = trash.delete(&item, "x").wait().map(|done| !done.replayed);
-                (said(found), model.delete(n, false, now))
-            }
-            7 => {
-                let found = trash.delete_with_parts(&item, "x").wait().map(|done| !done.replayed);
-                (said(found), model.delete(n, true, now))
-            }
-            8 => {
-                let found = trash.restore(&item, "x").wait().map(|_| true);
-                (said(found), model.restore(n))
-            }
-            9 => {
-                let holds = throw(2) == 0;
-                let act = if holds { trash.hold(&item, "x") } else { trash.unhold(&item, "x") };
-                let found = act.wait();
-                let expected = match model.lives.get_mut(&n) {
-                    None => "ITEM_NOT_FOUND",
-                    Some((Life::Purged, _)) => "ITEM_NOT_LIVE",
-                    Some((life, held)) if *held != holds => {
-                        *held = holds;
-                        if let Life::Deleted { held, .. } = life {
-                            *held = holds;
-                        }
-                        "ok"
-                    }
-                    Some(_) => "again",
-                };
-                (said(found), expected)
-            }
-            _ => {
-                clock.advance(DAY * u32::try_from(throw(30)).unwrap());
-                let now = fm.store().now().micros();
-                let purged = fm.maintain(Budget::seconds(9)).wait().unwrap().items_purged;
-                let ninety = i64::try_from((DAY * 90).as_micros()).unwrap();
-                let mut expected = 0;
-                let mut gone = Vec::new();
-                for (n, (life, _)) in &mut model.lives {
-                    if matches!(life, Life::Deleted { at, held: false, .. } if now - *at >= ninety)
-                    {
-                        *life = Life::Purged;
-                        gone.push(*n);
-                        expected += 1;
-                    }
-                }
-                model.needs.retain(|(by, _), _| !gone.contains(by));
-                assert_eq!(purged, expected, "seed {seed}, step {step}");
-                ("ok", "ok")
-            }
-        };
-        assert_eq!(found, expected, "seed {seed}, step {step}: {item} {other}");
-        for (n, (life, held)) in &model.lives {
-            let item = trash.get(&id(&names[*n])).wait().unwrap().unwrap();
-            let state = match life {
-                Life::Live => ItemState::Live,
-                Life::Deleted { .. } => ItemState::Deleted,
-                Life::Purged => ItemState::Purged,
-            };
-            assert_eq!(
-                (item.state, item.held_at.is_some()),
-                (state, *held),
-                "seed {seed}, step {step}: {n}"
-            );
-            if state == ItemState::Live {
-                let counts = (item.used_by, item.parts);
-                let count = |all: Vec<usize>| i64::try_from(all.len()).unwrap();
-                let expected = (count(model.users(*n)), count(model.parts(*n)));
-                assert_eq!(counts, expected, "seed {seed}, step {step}: {n}");
-            }
-        }
-    }
-    consistent(&fm, &names);
 }

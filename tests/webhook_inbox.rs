@@ -57,7 +57,7 @@ impl World {
     }
 
     fn maintain(&self) -> finalmile::SweepReport {
-        self.fm.maintain(Budget::seconds(30)).wait().unwrap()
+        self.fm.maintain(Budget::seconds(30).trust_clock()).wait().unwrap()
     }
 
     fn balance(&self, name: &str) -> i64 {

@@ -9,6 +9,7 @@ CREATE TABLE fm_item (
     scope text COLLATE "C",
     name text COLLATE "C",
     used_by bigint NOT NULL CHECK (used_by >= 0),
+    users text COLLATE "C" NOT NULL,
     parts bigint NOT NULL CHECK (parts >= 0),
     created_at bigint NOT NULL,
     deleted_at bigint,
@@ -25,6 +26,15 @@ CREATE TABLE fm_item (
 CREATE INDEX fm_item_purge ON fm_item (purge_at, id) WHERE state = 'deleted';
 CREATE INDEX fm_item_deleted ON fm_item (deleted_at, id) WHERE state = 'deleted';
 CREATE INDEX fm_item_batch ON fm_item (batch, id) WHERE batch IS NOT NULL;
+
+-- What went together, while any of it is deleted.
+CREATE TABLE fm_deletion (
+    batch bytea NOT NULL PRIMARY KEY,
+    item text COLLATE "C" NOT NULL,
+    count bigint NOT NULL CHECK (count > 0),
+    held bigint NOT NULL CHECK (held >= 0),
+    purged bigint NOT NULL CHECK (purged >= 0)
+);
 
 CREATE TABLE fm_name (
     scope text COLLATE "C" NOT NULL,
@@ -47,6 +57,13 @@ CREATE TABLE fm_item_need (
     item text COLLATE "C" NOT NULL,
     relation text COLLATE "C" NOT NULL CHECK (relation = 'uses' OR relation = 'part_of'),
     PRIMARY KEY (by, item)
+);
+
+-- When cleanup ran last, and since when it doubts its clock. One row.
+CREATE TABLE fm_cleanup (
+    id bigint NOT NULL PRIMARY KEY CHECK (id = 1),
+    ran_at bigint NOT NULL,
+    doubts_since bigint
 );
 
 CREATE VIEW v_items_deleted AS

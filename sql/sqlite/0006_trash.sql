@@ -9,6 +9,7 @@ CREATE TABLE fm_item (
     scope TEXT,
     name TEXT,
     used_by INTEGER NOT NULL CHECK (used_by >= 0),
+    users TEXT NOT NULL,
     parts INTEGER NOT NULL CHECK (parts >= 0),
     created_at INTEGER NOT NULL,
     deleted_at INTEGER,
@@ -25,6 +26,15 @@ CREATE TABLE fm_item (
 CREATE INDEX fm_item_purge ON fm_item (purge_at, id) WHERE state = 'deleted';
 CREATE INDEX fm_item_deleted ON fm_item (deleted_at, id) WHERE state = 'deleted';
 CREATE INDEX fm_item_batch ON fm_item (batch, id) WHERE batch IS NOT NULL;
+
+-- What went together, while any of it is deleted.
+CREATE TABLE fm_deletion (
+    batch BLOB NOT NULL PRIMARY KEY,
+    item TEXT NOT NULL,
+    count INTEGER NOT NULL CHECK (count > 0),
+    held INTEGER NOT NULL CHECK (held >= 0),
+    purged INTEGER NOT NULL CHECK (purged >= 0)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE fm_name (
     scope TEXT NOT NULL,
@@ -47,6 +57,13 @@ CREATE TABLE fm_item_need (
     item TEXT NOT NULL,
     relation TEXT NOT NULL CHECK (relation = 'uses' OR relation = 'part_of'),
     PRIMARY KEY (by, item)
+) STRICT, WITHOUT ROWID;
+
+-- When cleanup ran last, and since when it doubts its clock. One row.
+CREATE TABLE fm_cleanup (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    ran_at INTEGER NOT NULL,
+    doubts_since INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW v_items_deleted AS

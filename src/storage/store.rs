@@ -5,6 +5,7 @@
 
 use std::{
     fmt,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -81,12 +82,24 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let cell = Cell::waiting();
-        // Asked here, where a panic is the caller's own, and once.
-        let (size_bytes, is_background) = (command.size_bytes(), command.is_background());
-        let (convert, out) = (Some(convert), None);
-        let job =
-            Submitted { command, size_bytes, is_background, out, convert, cell: cell.clone() };
-        self.handle.core.accept(Box::new(job));
+        let answer = cell.clone();
+        let settle =
+            move |out| answer.answer(converted(|| convert(out)).unwrap_or_else(|fault| Err(fault)));
+        accept(&self.handle.core, &cell, command, settle);
+        Pending::new(cell, Some(self.handle.core.clone()))
+    }
+
+    /// Accepts a command, and whatever `step` makes of its answer, until that is an answer to the caller.
+    pub(crate) fn submit_until<C: Command, T: Send + 'static, E>(
+        &self,
+        command: C,
+        step: impl FnMut(Result<C::Out, StoreError>) -> ControlFlow<Result<T, E>, C> + Send + 'static,
+    ) -> Pending<T, E>
+    where
+        E: From<StoreError> + Send + 'static,
+    {
+        let cell = Cell::waiting();
+        pursue(&self.handle.core, cell.clone(), command, step);
         Pending::new(cell, Some(self.handle.core.clone()))
     }
 
@@ -301,22 +314,65 @@ impl Store {
     }
 }
 
+/// Puts a command into the queue; `settle` is given what it answers.
+fn accept<C: Command>(
+    core: &Arc<Combiner>,
+    seat: &Arc<impl Seat + Send + Sync + 'static>,
+    command: C,
+    settle: impl FnOnce(Result<C::Out, StoreError>) + Send + 'static,
+) {
+    // Asked here, where a panic is the caller's own, and once.
+    let (size_bytes, is_background) = (command.size_bytes(), command.is_background());
+    let (settle, seat) = (Some(settle), seat.clone());
+    core.accept(Box::new(Submitted {
+        command,
+        size_bytes,
+        is_background,
+        out: None,
+        settle,
+        seat,
+    }));
+}
+
+/// Puts a command into the queue, and then whatever its answer asks for.
+fn pursue<C, T, E, F>(core: &Arc<Combiner>, cell: Arc<Cell<Result<T, E>>>, command: C, mut step: F)
+where
+    C: Command,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: FnMut(Result<C::Out, StoreError>) -> ControlFlow<Result<T, E>, C> + Send + 'static,
+{
+    let (queue, seat) = (core.clone(), cell.clone());
+    accept(core, &seat, command, move |out| match converted(|| step(out)) {
+        Ok(ControlFlow::Break(answer)) => cell.answer(answer),
+        Ok(ControlFlow::Continue(next)) => pursue(&queue, cell, next, step),
+        Err(fault) => cell.answer(Err(fault)),
+    });
+}
+
+/// Converting may log, and a subscriber is the host's.
+fn converted<T, E: From<StoreError>>(convert: impl FnOnce() -> T) -> Result<T, E> {
+    let panicked = "the answer's conversion panicked";
+    catch_unwind(AssertUnwindSafe(convert))
+        .map_err(|_| StoreError::Backend(panicked.to_owned()).into())
+}
+
 /// An accepted command.
-struct Submitted<C: Command, F, T, E> {
+struct Submitted<C: Command, F, S> {
     command: C,
     size_bytes: usize,
     is_background: bool,
     out: Option<C::Out>,
-    convert: Option<F>,
-    cell: Arc<Cell<Result<T, E>>>,
+    settle: Option<F>,
+    /// Where its answer is waited for.
+    seat: Arc<S>,
 }
 
-impl<C, F, T, E> Job for Submitted<C, F, T, E>
+impl<C, F, S> Job for Submitted<C, F, S>
 where
     C: Command,
-    F: FnOnce(Result<C::Out, StoreError>) -> Result<T, E> + Send,
-    T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
+    F: FnOnce(Result<C::Out, StoreError>) + Send,
+    S: Seat + Send + Sync,
 {
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
         self.command.keys(seen, keys);
@@ -332,12 +388,8 @@ where
             (None, Some(out)) => Ok(out),
             (None, None) => Err(StoreError::Closed),
         };
-        if let Some(convert) = self.convert.take() {
-            // Converting may log, and a subscriber is the host's.
-            let answer = catch_unwind(AssertUnwindSafe(|| convert(out))).unwrap_or_else(|_| {
-                Err(StoreError::Backend("the answer's conversion panicked".to_owned()).into())
-            });
-            self.cell.answer(answer);
+        if let Some(settle) = self.settle.take() {
+            settle(out);
         }
     }
 
@@ -350,7 +402,7 @@ where
     }
 
     fn offer_lead(&self) -> bool {
-        self.cell.offer_lead()
+        self.seat.offer_lead()
     }
 }
 

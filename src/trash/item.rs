@@ -3,6 +3,7 @@
 //! # Invariants
 //!
 //! - **I1** Only a live item changes, or is depended on; a deleted one is read-only until it is restored.
+//!   Only subscriptions, of which others tell, begin and end at any time.
 //! - **I2** No two live items bear one name in one scope.
 //! - **I3** An item counts the live things that use it and those that are its parts, and each of them has
 //!   a row under it.
@@ -10,7 +11,7 @@
 use crate::{
     Refusal, Timestamp, record,
     storage::{Only, Rows, text_enum},
-    trash::{ItemId, ItemState},
+    trash::{ItemId, ItemState, KindCounts, kind::Kinds},
 };
 
 /// On how many things one item may depend.
@@ -36,6 +37,8 @@ pub struct Item {
     pub name: Option<String>,
     /// How many live things use it: while there are any, it stays.
     pub used_by: i64,
+    /// How many of each kind.
+    pub users: KindCounts,
     /// How many live things are parts of it, and go with it.
     pub parts: i64,
     /// When it was registered.
@@ -62,7 +65,7 @@ record! {
     Item: "fm_item",
     key: (id: ItemId),
     columns: (
-        kind, label, state, version, scope, name, used_by, parts, created_at, deleted_at,
+        kind, label, state, version, scope, name, used_by, users, parts, created_at, deleted_at,
         deleted_by, deletion_reason, batch, purge_at, held_at, held_reason, purged_at
     ),
     version: version,
@@ -85,6 +88,7 @@ impl Item {
             scope: None,
             name: None,
             used_by: 0,
+            users: KindCounts::default(),
             parts: 0,
             created_at: now,
             deleted_at: None,
@@ -117,6 +121,21 @@ impl Item {
             }
         }
     }
+}
+
+/// The item; one that need not be registered is, when somebody asks.
+pub(super) fn found(
+    rows: &Rows,
+    id: &ItemId,
+    kinds: &Kinds,
+    now: Timestamp,
+) -> Result<Item, Refusal> {
+    if rows.get::<Item>(id).is_none()
+        && let Some(label) = kinds.label(id, rows)
+    {
+        return Ok(Item::new(id, &label, now));
+    }
+    existing(rows, id)
 }
 
 /// The item, or a refusal.

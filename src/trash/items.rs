@@ -1,22 +1,25 @@
 //! The handles: what a service says of its items, and what only staff may do to them.
 
+use std::ops::ControlFlow;
+
 use crate::{
     Actor, Error, FinalMile, Refusal,
     limit::checked_reason,
     storage::{Cursor, Page, Pending, Scan},
     time::sixteen,
     trash::{
-        CanDelete, CascadePlan, Deleted, Item, ItemId, ItemState, Relation, Restored, cascade,
-        delete::{Delete, Judge, Member},
-        depend::Depend,
+        CanDelete, CascadePlan, Delete, Deleted, Depend, Depended, Item, ItemId, ItemState,
+        Register, Relation, Restore, Restored, cascade,
+        delete::Member,
+        deletion::Deletion,
+        guard::{Judge, reason as reason_of},
         hold::Hold,
         purge::PurgeItem,
-        register::Register,
-        restore::Restore,
-        subscribe::resubscribe,
     },
 };
 
+/// The service's name, in the log.
+const RESTORE: &str = "restore-item";
 /// How often a cascade is planned anew because something in it changed meanwhile.
 const PLANS_MAX: usize = 5;
 
@@ -59,7 +62,22 @@ impl Items {
     /// [`Refusal::Invalid`] for a text that is empty, longer than 255 bytes, holds control characters or,
     /// for the name, is not in Unicode's form NFC; `NameTaken`; `ItemNotLive`.
     pub fn register(&self, id: &ItemId, label: &str, claim: Option<(&str, &str)>) -> Pending<Item> {
-        self.fm.ask_checked("register-item", None, Register::new(id, label, claim))
+        self.fm.ask_checked("register-item", None, self.registration(id, label, claim))
+    }
+
+    /// The command behind [`Items::register`], for a transaction of the host's own: its row and the item
+    /// become known together.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`], as there.
+    pub fn registration(
+        &self,
+        id: &ItemId,
+        label: &str,
+        claim: Option<(&str, &str)>,
+    ) -> Result<Register, Refusal> {
+        Register::new(id, label, claim)
     }
 
     /// From now on `by` uses `on`, which then stays while `by` is live, or is a part of it, and goes with
@@ -67,11 +85,11 @@ impl Items {
     ///
     /// # Errors
     ///
-    /// `ItemUnknown`, `ItemNotLive` for either; [`Refusal::Invalid`] if they would depend on each other,
-    /// or for more than [`NEEDS_MAX`](super::NEEDS_MAX) things to depend on.
+    /// `ItemUnknown`, `ItemNotLive` for either; [`Refusal::Invalid`] if they would depend on each other, if
+    /// more than [`CASCADE_MAX`](super::CASCADE_MAX) things lie below `on`, or for more than
+    /// [`NEEDS_MAX`](super::NEEDS_MAX) things to depend on.
     pub fn depend(&self, by: &ItemId, on: &ItemId, relation: Relation) -> Pending<bool> {
-        let command = Depend { by: by.clone(), on: on.clone(), relation: Some(relation) };
-        self.fm.ask("depend-on-item", None, command)
+        self.related("depend-on-item", self.dependence(by, on, Some(relation)))
     }
 
     /// From now on `by` does not depend on `on`. False: it did not.
@@ -80,8 +98,23 @@ impl Items {
     ///
     /// `ItemUnknown`, `ItemNotLive` for `by`: what is deleted is read-only.
     pub fn release(&self, by: &ItemId, on: &ItemId) -> Pending<bool> {
-        let command = Depend { by: by.clone(), on: on.clone(), relation: None };
-        self.fm.ask("release-item", None, command)
+        self.related("release-item", self.dependence(by, on, None))
+    }
+
+    fn related(&self, service: &'static str, command: Depend) -> Pending<bool> {
+        self.fm.ask_until(service, command, |done| match done {
+            Depended::Now => ControlFlow::Break(true),
+            Depended::Before => ControlFlow::Break(false),
+            Depended::Deeper(deeper) => ControlFlow::Continue(deeper),
+        })
+    }
+
+    /// The command behind [`Items::depend`] and, with `None`, [`Items::release`], for a transaction of the
+    /// host's own, such as one that writes a row of a table of its joins. Run what it answers, while it is
+    /// [`Depended::Deeper`].
+    #[must_use]
+    pub fn dependence(&self, by: &ItemId, on: &ItemId, relation: Option<Relation>) -> Depend {
+        Depend::new(by, on, relation, self.fm.kinds())
     }
 
     /// An item, if it is live.
@@ -137,10 +170,20 @@ impl Trash {
 
     fn delete_as(&self, id: &ItemId, version: Option<i64>, reason: &str) -> Pending<Deleted> {
         let members = vec![Member { id: id.clone(), version }];
-        self.fm.ask_checked("delete-item", None, self.deletion(members, reason))
+        self.fm.ask_checked("delete-item", None, self.deletion_of(members, reason))
     }
 
-    fn deletion(&self, members: Vec<Member>, reason: &str) -> Result<Delete, Refusal> {
+    /// The command behind [`Trash::delete`], for a transaction of the host's own: its row and the item go
+    /// together.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`], as there.
+    pub fn deletion(&self, id: &ItemId, reason: &str) -> Result<Delete, Refusal> {
+        self.deletion_of(vec![Member { id: id.clone(), version: None }], reason)
+    }
+
+    fn deletion_of(&self, members: Vec<Member>, reason: &str) -> Result<Delete, Refusal> {
         let batch = sixteen(&**self.fm.store().world());
         let (actor, kinds) = (self.actor.clone(), self.fm.kinds().clone());
         Ok(Delete { members, batch, actor, reason: checked_reason(reason)?, kinds })
@@ -157,7 +200,8 @@ impl Trash {
     }
 
     fn planned(fm: &FinalMile, id: &ItemId) -> Result<CascadePlan, Error> {
-        let plan = cascade::plan(fm.store(), id).map_err(FinalMile::fault("plan-item", None))?;
+        let plan = cascade::plan(fm.store(), fm.kinds(), id)
+            .map_err(FinalMile::fault("plan-item", None))?;
         plan.or_else(|refusal| fm.refuse("plan-item", None, refusal).wait())
     }
 
@@ -190,12 +234,12 @@ impl Trash {
     /// As [`Trash::delete_with_parts`]; [`Refusal::ItemChanged`].
     pub fn delete_planned(&self, plan: &CascadePlan, reason: &str) -> Pending<Deleted> {
         let service = "delete-item";
-        if let Some(first) = plan.blockers.first() {
-            let reason = format!("{} {} needs a part of it", first.kind, first.label);
-            let (item, count) = (plan.item.clone(), plan.blockers.len() as u64);
+        if !plan.blockers.is_empty() {
+            let (item, count) = (plan.item.clone(), plan.blocked_by.total());
+            let reason = reason_of(&plan.blockers, count);
             return self.fm.refuse(service, None, Refusal::ItemInUse { item, reason, count });
         }
-        self.fm.ask_checked(service, None, self.deletion(plan.members.clone(), reason))
+        self.fm.ask_checked(service, None, self.deletion_of(plan.members.clone(), reason))
     }
 
     /// Brings back an item and all that was deleted with it (**I6**). Nothing, if it is live.
@@ -203,42 +247,78 @@ impl Trash {
     /// # Errors
     ///
     /// As [`Trash::delete`] for the reason; `ItemUnknown`, [`Refusal::ItemNotDeleted`] when it is purged,
-    /// [`Refusal::NameTaken`], [`Refusal::NeedNotLive`] when something that it depends on is gone.
+    /// or anything that went with it, [`Refusal::NameTaken`], [`Refusal::NeedNotLive`] when something that
+    /// it depends on is gone.
     pub fn restore(&self, id: &ItemId, reason: &str) -> Pending<Restored> {
         let (this, id, reason) = (self.clone(), id.clone(), reason.to_owned());
-        Pending::on_thread("finalmile-admin", move || this.restore_now(&id, &reason))
+        Pending::on_thread("finalmile-admin", move || {
+            this.restored(this.restoration(&id, &reason)?)
+        })
     }
 
-    fn restore_now(&self, id: &ItemId, reason: &str) -> Result<Restored, Error> {
-        let (service, store) = ("restore-item", self.fm.store());
-        let refuse = |refusal| self.fm.refuse(service, None, refusal).wait();
-        let reason = match checked_reason(reason) {
-            Ok(reason) => reason,
-            Err(refusal) => return refuse(refusal),
-        };
-        let item: Option<Item> = store.get_in(id, FinalMile::fault(service, None)).wait()?;
-        let Some(item) = item else {
+    /// Brings back exactly what one deletion took, by [its name](Deleted::batch).
+    ///
+    /// # Errors
+    ///
+    /// As [`Trash::restore`]; [`Refusal::Invalid`] when no deletion has this name, or not any more.
+    pub fn restore_batch(&self, batch: [u8; 16], reason: &str) -> Pending<Restored> {
+        let (this, reason) = (self.clone(), reason.to_owned());
+        Pending::on_thread("finalmile-admin", move || {
+            let store = this.fm.store();
+            let found: Option<Deletion> =
+                store.get_in(&batch, FinalMile::fault(RESTORE, None)).wait()?;
+            if found.is_none() {
+                let why = "no deletion has this name, or not any more";
+                let refusal = Refusal::Invalid { field: "batch", why };
+                return this.fm.refuse(RESTORE, None, refusal).wait();
+            }
+            this.restored(Some(this.restoration_of(batch, &reason)?))
+        })
+    }
+
+    /// The command behind [`Trash::restore`], for a transaction of the host's own; `None`: the item is live.
+    /// Reads what went with the item, and waits for that.
+    ///
+    /// # Errors
+    ///
+    /// As there, for the reason and the item.
+    pub fn restoration(&self, id: &ItemId, reason: &str) -> Result<Option<Restore>, Error> {
+        let refuse = |refusal| self.fm.refuse(RESTORE, None, refusal).wait();
+        if let Err(refusal) = checked_reason(reason) {
+            return refuse(refusal);
+        }
+        let found = self.fm.store().get_in(id, FinalMile::fault(RESTORE, None)).wait()?;
+        let Some(item): Option<Item> = found else {
             return refuse(Refusal::ItemUnknown { item: id.clone() });
         };
-        let Some(batch) = item.batch.filter(|_| item.state == ItemState::Deleted) else {
-            if item.state == ItemState::Live {
-                return Ok(Restored { count: 0 });
+        match (item.state, item.batch) {
+            (ItemState::Live, _) => Ok(None),
+            (ItemState::Deleted, Some(batch)) => self.restoration_of(batch, reason).map(Some),
+            (ItemState::Deleted | ItemState::Purged, _) => {
+                refuse(Refusal::ItemNotDeleted { item: id.clone(), state: item.state.as_str() })
             }
-            let state = item.state.as_str();
-            return refuse(Refusal::ItemNotDeleted { item: id.clone(), state });
+        }
+    }
+
+    fn restoration_of(&self, batch: [u8; 16], reason: &str) -> Result<Restore, Error> {
+        let reason = match checked_reason(reason) {
+            Ok(reason) => reason,
+            Err(refusal) => return self.fm.refuse(RESTORE, None, refusal).wait(),
         };
         let mut members = Vec::new();
         let scan = Scan::of::<Item>().by("fm_item_batch").under(&batch);
-        let read = store.for_each(&scan, |item: Item| {
+        let read = self.fm.store().for_each(&scan, |item: Item| {
             members.push(item.id);
             true
         });
-        read.map_err(FinalMile::fault(service, None))?;
+        read.map_err(FinalMile::fault(RESTORE, None))?;
         let (actor, kinds) = (self.actor.clone(), self.fm.kinds().clone());
-        let command = Restore { members: members.clone(), batch, actor, reason, kinds };
-        let restored = self.fm.ask(service, None, command).wait()?;
-        resubscribe(store, &members).map_err(FinalMile::fault(service, None))?;
-        Ok(restored)
+        Ok(Restore { members, batch, actor, reason, kinds })
+    }
+
+    fn restored(&self, command: Option<Restore>) -> Result<Restored, Error> {
+        command
+            .map_or(Ok(Restored { count: 0 }), |command| self.fm.ask(RESTORE, None, command).wait())
     }
 
     /// Holds an item: nothing purges it until it is let go. False: it was held.
@@ -261,8 +341,8 @@ impl Trash {
 
     fn held(&self, id: &ItemId, reason: &str, holds: bool) -> Pending<bool> {
         let command = checked_reason(reason).map(|reason| {
-            let (id, actor) = (id.clone(), self.actor.clone());
-            Hold { id, actor, reason, holds }
+            let (id, actor, kinds) = (id.clone(), self.actor.clone(), self.fm.kinds().clone());
+            Hold { id, actor, reason, holds, kinds }
         });
         self.fm.ask_checked("hold-item", None, command)
     }

@@ -198,6 +198,11 @@ impl Kinds {
         self.0.iter().rev().find(|kind| kind.name == item.kind())
     }
 
+    /// Whether its kind has guards of the host's own.
+    pub(super) fn is_guarded(&self, item: &ItemId) -> bool {
+        self.find(item).is_some_and(|kind| !kind.guards.is_empty())
+    }
+
     pub(super) fn purge_after(&self, item: &ItemId) -> Duration {
         self.find(item).map_or(PURGE_AFTER, |kind| kind.purge_after)
     }

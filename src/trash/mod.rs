@@ -10,10 +10,14 @@
 //! | I4, I5 | deleting: [`Trash::delete`] |
 //! | I6 | restoring: [`Trash::restore`] |
 //! | I7 | purging: [`Trash::purge`] |
+//! | I8 | holding: [`Trash::hold`] |
 
 mod cascade;
+mod counts;
 pub(crate) mod delete;
+pub(crate) mod deletion;
 pub(crate) mod depend;
+pub(crate) mod guard;
 pub(crate) mod hold;
 mod item;
 mod items;
@@ -26,14 +30,19 @@ mod state;
 mod subscribe;
 
 pub use cascade::CascadePlan;
-pub use delete::{BLOCKERS_MAX, CASCADE_MAX, CanDelete, Deleted};
+pub use counts::KindCounts;
+pub use delete::{CASCADE_MAX, Delete, Deleted};
+pub(crate) use deletion::Deletion;
+pub use depend::{Depend, Depended};
+pub use guard::{BLOCKERS_MAX, CanDelete};
 pub use item::{Item, NEEDS_MAX, Relation};
 pub(crate) use item::{Link, Name, Need};
 pub use items::{Items, Trash};
 pub(crate) use kind::Kinds;
 pub use kind::{Blocker, Follow, Guard, ItemId, ItemKind};
 pub(crate) use purge::PurgeItem;
-pub use restore::Restored;
+pub use register::Register;
+pub use restore::{Restore, Restored};
 pub use share::MEDIA_SHARE;
 pub use state::{ItemEvent, ItemState, TRANSITIONS, next_state};
 pub(crate) use subscribe::{subscribe, subscribe_keys};

@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! - **I7** Nothing is purged before the date that was fixed when it was deleted, nor while it is held;
-//!   what is left of it is its name, its dates and its audit.
+//! - **I7** Nothing is purged before the date that was fixed when it was deleted, nor while anything that
+//!   went with it is held, nor while somebody subscribes to it; what is left of it is its name, its dates
+//!   and its audit.
 
 use crate::{
     Actor, Refusal, Timestamp, audit,
@@ -12,6 +13,7 @@ use crate::{
     trash::{
         Item, ItemEvent, ItemId, NEEDS_MAX,
         delete::subject,
+        deletion::{self, Deletion},
         item::{Need, existing},
         kind::Kinds,
         next_state,
@@ -32,6 +34,7 @@ impl Command for PurgeItem {
     type Out = Result<bool, Refusal>;
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        deletion::keys(&self.id, seen, keys);
         keys.children::<Need, Item>(&self.id, NEEDS_MAX + 1);
         self.kinds.keys(&self.id, seen, keys);
         audit::keys(&subject(&self.id), keys);
@@ -45,11 +48,23 @@ impl Command for PurgeItem {
         let refusal =
             || Refusal::ItemNotDeleted { item: self.id.clone(), state: item.state.as_str() };
         let state = next_state(item.state, ItemEvent::Purge).ok_or_else(refusal)?;
-        if let Some(reason) = &item.held_reason {
-            return Err(Refusal::ItemHeld { item: self.id.clone(), reason: reason.clone() });
+        let deletion = deletion::of(rows, &item);
+        if item.held_at.is_some() || deletion.as_ref().is_some_and(|one| one.held > 0) {
+            let reason = item.held_reason.unwrap_or_else(|| "what went with it is held".to_owned());
+            return Err(Refusal::ItemHeld { item: self.id.clone(), reason });
         }
         if let Some(purge_at) = item.purge_at.filter(|purge_at| now < *purge_at) {
             return Err(Refusal::TooEarlyToPurge { item: self.id.clone(), purge_at });
+        }
+        if item.used_by > 0 {
+            let count = item.used_by.unsigned_abs();
+            let reason = "somebody subscribed to it after it was deleted".to_owned();
+            return Err(Refusal::ItemInUse { item: self.id.clone(), reason, count });
+        }
+        match deletion {
+            Some(one) if one.purged + 1 >= one.count => rows.remove::<Deletion>(&one.batch),
+            Some(one) => rows.put(Deletion { purged: one.purged + 1, ..one }),
+            None => {}
         }
         let (needs, _) = rows.children::<Need>(&self.id, NEEDS_MAX + 1);
         let needs: Vec<_> = needs.iter().map(|need| need.item.clone()).collect();

@@ -4,12 +4,17 @@ use crate::{
     Refusal, Timestamp,
     id::checked,
     storage::{Command, KeySet, Rows},
-    trash::{Item, ItemId, item::Name},
+    trash::{
+        Item, ItemId,
+        depend::{need_keys, relabel},
+        item::{Name, existing},
+    },
 };
 
-/// Makes an item known, or gives it another label and name.
+/// Makes an item known, or gives it another label and name: the command behind
+/// [`Items::register`](crate::trash::Items::register), for a transaction of the host's own.
 #[derive(Clone, Debug)]
-pub(crate) struct Register {
+pub struct Register {
     id: ItemId,
     label: String,
     claim: Option<(String, String)>,
@@ -48,7 +53,7 @@ impl Command for Register {
     type Out = Result<Item, Refusal>;
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
-        keys.own::<Item>(&self.id);
+        need_keys(&self.id, seen, keys);
         let old = seen.get::<Item>(&self.id).and_then(Item::claim);
         for claim in old.iter().chain(&self.claim) {
             keys.own::<Name>(claim);
@@ -70,8 +75,11 @@ impl Command for Register {
             old.iter().for_each(|claim| rows.remove::<Name>(claim));
         }
         let (scope, name) = self.claim.clone().unzip();
+        if item.label != self.label {
+            relabel(rows, &self.id, &self.label);
+        }
         Item { label: self.label.clone(), scope, name, ..item }.put(rows);
-        super::item::existing(rows, &self.id)
+        existing(rows, &self.id)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     trash::{
         Item, ItemEvent, ItemId, ItemState, NEEDS_MAX,
         delete::subject,
+        deletion::Deletion,
         depend::{link, need_keys},
         item::{Name, Need, existing},
         kind::Kinds,
@@ -19,9 +20,11 @@ use crate::{
     },
 };
 
-/// Brings back what a deletion took.
+/// Brings back what a deletion took: the command behind
+/// [`Trash::restore`](crate::trash::Trash::restore), for a transaction of the host's own. It is made of
+/// what the deletion took when it was made.
 #[derive(Clone, Debug)]
-pub(crate) struct Restore {
+pub struct Restore {
     /// All that bear the deletion's name.
     pub(crate) members: Vec<ItemId>,
     pub(crate) batch: [u8; 16],
@@ -39,6 +42,22 @@ pub struct Restored {
 }
 
 impl Restore {
+    /// Refuses what is not whole any more (**I8**).
+    fn refuse_parted(&self, rows: &Rows) -> Result<(), Refusal> {
+        let Some(item) = self.members.first().cloned() else { return Ok(()) };
+        let Some(deletion) = rows.get::<Deletion>(&self.batch) else {
+            return Err(Refusal::ItemChanged { item });
+        };
+        if deletion.purged > 0 {
+            let (item, state) = (deletion.item.clone(), ItemState::Purged.as_str());
+            return Err(Refusal::ItemNotDeleted { item, state });
+        }
+        if usize::try_from(deletion.count) != Ok(self.members.len()) {
+            return Err(Refusal::ItemChanged { item });
+        }
+        Ok(())
+    }
+
     /// Makes one live, without what it depends on.
     fn revive(&self, rows: &mut Rows, id: &ItemId, now: Timestamp) -> Result<(), Refusal> {
         let item = existing(rows, id)?;
@@ -86,6 +105,7 @@ impl Command for Restore {
     type Out = Result<Restored, Refusal>;
 
     fn keys(&self, seen: &Rows, keys: &mut KeySet) {
+        keys.own::<Deletion>(&self.batch);
         for id in &self.members {
             need_keys(id, seen, keys);
             self.kinds.keys(id, seen, keys);
@@ -96,7 +116,9 @@ impl Command for Restore {
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Self::Out {
+        self.refuse_parted(rows)?;
         rows.attempt(|rows| {
+            rows.remove::<Deletion>(&self.batch);
             self.members.iter().try_for_each(|id| self.revive(rows, id, now))?;
             // After all of them are live: they may depend on each other.
             self.members.iter().try_for_each(|id| Self::relink(rows, id))

@@ -1,13 +1,12 @@
-//! Subscribers: a subscription that still counts keeps its item from being deleted.
+//! Subscribers: a subscription that still counts keeps its item from being deleted, and from being purged.
 
 use crate::{
     Timestamp,
-    storage::{Command, KeySet, Rows, Scan, Store, StoreError},
+    storage::{KeySet, Rows},
     trash::{
         Item, ItemId, ItemState, Relation,
         depend::{link, link_keys, unlink},
     },
-    webhook::{Subscription, SubscriptionStatus},
 };
 
 /// A subscription, as a thing that uses items.
@@ -22,7 +21,8 @@ pub(crate) fn subscribe_keys(item: &ItemId, id: &str, keys: &mut KeySet) {
 }
 
 /// Lets a subscription count among an item's users, or not any more. An item that nobody registered is
-/// known from then on; one that is deleted stays as it is.
+/// known from then on. Others tell of subscriptions, so they also begin while the item is deleted; it can
+/// still come back, and is not purged before they end.
 pub(crate) fn subscribe(rows: &mut Rows, item: &ItemId, id: &str, counts: bool, now: Timestamp) {
     let by = subscriber(id);
     if !counts {
@@ -31,45 +31,7 @@ pub(crate) fn subscribe(rows: &mut Rows, item: &ItemId, id: &str, counts: bool, 
     if rows.get::<Item>(item).is_none() {
         Item::new(item, item.id(), now).put(rows);
     }
-    if rows.get::<Item>(item).is_some_and(|item| item.state == ItemState::Live) {
+    if rows.get::<Item>(item).is_some_and(|item| item.state != ItemState::Purged) {
         link(rows, item, &by, id, Relation::Uses);
     }
-}
-
-/// Lets a subscription count again for an item that was restored, if it still does.
-struct Resubscribe {
-    item: ItemId,
-    id: String,
-}
-
-impl Command for Resubscribe {
-    type Out = ();
-
-    fn keys(&self, _seen: &Rows, keys: &mut KeySet) {
-        keys.own::<Subscription>(&self.id);
-        subscribe_keys(&self.item, &self.id, keys);
-    }
-
-    fn decide(&self, rows: &mut Rows, now: Timestamp) {
-        let known = rows.get::<Subscription>(&self.id);
-        let status = known.and_then(|known| known.status);
-        if status.is_some_and(SubscriptionStatus::blocks_deletion) {
-            subscribe(rows, &self.item, &self.id, true, now);
-        }
-    }
-}
-
-/// Looks for subscriptions that began to count while the items were deleted.
-pub(super) fn resubscribe(store: &Store, items: &[ItemId]) -> Result<(), StoreError> {
-    for item in items {
-        let mut found = Vec::new();
-        let scan = Scan::of::<Subscription>().by("fm_subscription_item").under(&item.to_string());
-        store.for_each(&scan, |known: Subscription| {
-            let counts = known.status.is_some_and(SubscriptionStatus::blocks_deletion);
-            found.extend(counts.then(|| Resubscribe { item: item.clone(), id: known.id }));
-            true
-        })?;
-        store.submit_all(found, drop)?;
-    }
-    Ok(())
 }

@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - **U4** Finalizing settles the credits and writes the share in one transaction, or neither.
-//! - **U5** Repeating an end gives the same answer and changes nothing; only the first share counts.
+//! - **U5** Repeating an end gives the same answer and changes nothing; only the first share counts. Once it
+//!   was deleted, the answer says so.
 //! - **U6** A viewer ends only his own uploads; of others he does not even learn that they exist.
 
 use crate::{
@@ -114,7 +115,10 @@ impl Command for FinalizeUpload {
         let upload = find(rows, &self.viewer, self.upload)?;
         let found = rows.get::<MediaShare>(&share(self.upload)).cloned();
         if upload.status == UploadStatus::Complete {
-            let share = found.ok_or(Refusal::UploadUnknown { upload: self.upload })?;
+            // What was deleted is not handed out again.
+            let found = found.filter(|share| share.state == ShareState::Live);
+            let ended = Refusal::UploadEnded { upload: self.upload, status: "deleted" };
+            let share = found.ok_or(ended)?;
             let differs = self.share.as_ref().and_then(|given| share.differs(given));
             let foreign = self.adopts.is_some_and(|adopts| adopts != share.id);
             return match differs.or(foreign.then_some("media share")) {

@@ -147,7 +147,7 @@ impl Uploads {
     /// `ShareUnknown` for a draft, or a deleted one; [`Refusal::ProcessingEnded`] for an event that
     /// [`next_status`] refuses.
     pub fn process(&self, share: ShareId, event: ProcessingEvent) -> Pending<MediaShare> {
-        self.fm.ask("process-share", None, Process { share, event })
+        self.fm.ask("process-share", None, Process { share, event, ttl: PROCESSING_TTL })
     }
 
     /// One page of the live shares that wait for small pictures, those that wait longest first: what

@@ -51,7 +51,7 @@ pub enum ProcessingEvent {
     Complete(Pictures),
     /// They cannot be made.
     Fail,
-    /// Nobody finished within [`PROCESSING_TTL`].
+    /// Nobody finished within [`PROCESSING_TTL`], or what the host chose.
     Expire,
 }
 
@@ -88,6 +88,8 @@ pub const fn next_status(
 pub(crate) struct Process {
     pub(crate) share: ShareId,
     pub(crate) event: ProcessingEvent,
+    /// After what time nobody makes them any more.
+    pub(crate) ttl: Duration,
 }
 
 impl Process {
@@ -108,7 +110,7 @@ impl Process {
 
     /// Whether it is the share's time to be given up, by the time of the decision.
     fn is_due(&self, share: &MediaShare, now: Timestamp) -> bool {
-        let is_old = |since: Timestamp| since <= now.before(PROCESSING_TTL);
+        let is_old = |since: Timestamp| since <= now.before(self.ttl);
         self.event != ProcessingEvent::Expire || share.waiting_since.is_some_and(is_old)
     }
 }

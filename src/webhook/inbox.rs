@@ -152,8 +152,8 @@ impl Webhooks {
     pub fn work(&self, budget: Budget) -> Pending<Worked> {
         let (fm, fault) = (self.fm.clone(), FinalMile::fault("webhook-work", None));
         Pending::on_thread("finalmile-webhook", move || {
-            let deadline = budget.deadline();
-            let work = || Ok(work::built_in(&fm, deadline)?.and(work::handled(&fm, deadline)?));
+            let left = budget.begin();
+            let work = || Ok(work::built_in(&fm, &left)?.and(work::handled(&fm, &left)?));
             work().map_err(fault)
         })
     }

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use crate::{
     Error, FinalMile, Refusal, Timestamp,
-    expiry::CHUNK,
+    expiry::{CHUNK, Left},
     storage::{Command, Cursor, KeySet, Page, Reader, RowId, Rows, Scan, StoreError, decoded},
-    time::Deadline,
     webhook::{
         Alert, Consumed, EventId, EventStatus, Outcome, StoredBody, StoredEvent, VerifiedEvent,
         attempt::Attempt,
@@ -67,9 +66,9 @@ impl Worked {
 }
 
 /// Consumes what is due and built in.
-pub(crate) fn built_in(fm: &FinalMile, deadline: Deadline) -> Result<Worked, StoreError> {
+pub(crate) fn built_in(fm: &FinalMile, left: &Left) -> Result<Worked, StoreError> {
     let (mut worked, mut longest) = (Worked::default(), None);
-    let done = each_page(fm, deadline, |mut rows, _| {
+    let done = each_page(fm, left, |mut rows| {
         // Of all that wait, whoever deals with them: this pass sees them first.
         longest = longest.take().into_iter().chain(rows.iter().filter_map(waiting)).min();
         rows.retain(|row| fm.inbox().route(row).is_none());
@@ -81,15 +80,15 @@ pub(crate) fn built_in(fm: &FinalMile, deadline: Deadline) -> Result<Worked, Sto
 }
 
 /// Lets the host's handlers judge what is due.
-pub(crate) fn handled(fm: &FinalMile, deadline: Deadline) -> Result<Worked, StoreError> {
+pub(crate) fn handled(fm: &FinalMile, left: &Left) -> Result<Worked, StoreError> {
     let (mut worked, mut firsts) = (Worked::default(), Firsts::new());
     let inbox = fm.inbox();
-    let done = each_page(fm, deadline, |mut rows, deadline| {
+    let done = each_page(fm, left, |mut rows| {
         rows.retain(|row| matches!(inbox.route(row), Some(Route::Handler(_))));
         // A retry may be due before what came after it.
         rows.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         for row in rows {
-            if deadline.is_over() {
+            if left.is_over() {
                 worked.more = true;
                 return Ok(());
             }
@@ -108,17 +107,18 @@ pub(crate) fn handled(fm: &FinalMile, deadline: Deadline) -> Result<Worked, Stor
 /// Goes through what is due, page by page; whether to the end.
 fn each_page(
     fm: &FinalMile,
-    deadline: Deadline,
-    mut work: impl FnMut(Vec<StoredEvent>, Deadline) -> Result<(), StoreError>,
+    left: &Left,
+    mut work: impl FnMut(Vec<StoredEvent>) -> Result<(), StoreError>,
 ) -> Result<bool, StoreError> {
     let mut cursor: Option<Cursor> = None;
-    while !deadline.is_over() {
+    while !left.is_over() {
         let now = fm.store().now();
         let scan = Scan::of::<StoredEvent>().by("fm_event_due").limit(CHUNK).after(cursor);
         let Page { mut rows, next, .. } = fm.store().scan::<StoredEvent>(scan).wait()?;
         rows.retain(|event| event.is_due(now));
         let is_last = rows.is_empty();
-        work(rows, deadline)?;
+        left.spend(rows.len() as u64);
+        work(rows)?;
         cursor = next;
         if is_last || cursor.is_none() {
             return Ok(true);

@@ -8,14 +8,21 @@ use crate::{
     storage::Store,
     trash::{
         ItemId, ItemKind, Kinds, MEDIA_SHARE, Relation,
-        delete::{Delete, Judge, Member},
+        delete::{Delete, Member},
         depend::Depend,
+        guard::Judge,
         hold::Hold,
         purge::PurgeItem,
         register::Register,
         restore::Restore,
     },
 };
+
+/// Each item's deletions bear one name, so that a restore can meet one.
+fn batch(id: &ItemId) -> [u8; 16] {
+    let last = id.to_string().bytes().next_back().unwrap();
+    [last ^ u8::try_from(id.kind().len()).unwrap(); 16]
+}
 
 impl Script {
     fn thing(&self) -> ItemId {
@@ -40,23 +47,27 @@ impl Script {
                     1 => Some(Relation::PartOf),
                     _ => Some(Relation::Uses),
                 };
-                submit(store, Depend { by: id, on, relation })
+                submit(store, Depend::new(&id, &on, relation, &kinds))
             }
             6 => submit(store, Judge { id, kinds }),
             7..9 => {
                 let version = (self.dice(3) == 0).then(|| self.number(30));
+                let batch = batch(&id);
                 let mut members = vec![Member { id, version }];
                 if self.dice(3) == 0 {
                     members.push(Member { id: on, version: None });
                 }
-                let batch = [u8::try_from(self.dice(3)).unwrap(); 16];
                 submit(store, Delete { members, batch, actor, reason, kinds })
             }
             9 => {
-                let batch = [u8::try_from(self.dice(3)).unwrap(); 16];
-                submit(store, Restore { members: vec![id], batch, actor, reason, kinds })
+                let batch = batch(&id);
+                let mut members = vec![id];
+                if self.dice(4) == 0 {
+                    members.push(on);
+                }
+                submit(store, Restore { members, batch, actor, reason, kinds })
             }
-            10 => submit(store, Hold { id, actor, reason, holds: self.dice(2) == 0 }),
+            10 => submit(store, Hold { id, actor, reason, holds: self.dice(2) == 0, kinds }),
             _ => submit(store, PurgeItem { id, actor, reason, kinds }),
         }
     }

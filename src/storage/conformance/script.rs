@@ -20,8 +20,8 @@ use crate::{
     storage::{Command, Store},
     upload::{
         AbandonUpload, BeginUpload, ContentId, DraftShare, FailUpload, FinalizeUpload,
-        ForgetRefusals, FreeReservation, Lapse, MediaType, NewShare, Pictures, Process, Processing,
-        ProcessingEvent, UploadEvent,
+        ForgetRefusals, FreeReservation, Lapse, MediaType, NewShare, PROCESSING_TTL, Pictures,
+        Process, Processing, ProcessingEvent, UploadEvent,
     },
 };
 
@@ -229,7 +229,8 @@ impl Script {
                 ProcessingEvent::Complete(Pictures { thumbnail_cid, ..Pictures::default() })
             }
         };
-        submit(store, Process { share: ShareId::from_bytes(*upload.as_bytes()), event })
+        let (share, ttl) = (ShareId::from_bytes(*upload.as_bytes()), PROCESSING_TTL);
+        submit(store, Process { share, event, ttl })
     }
 
     fn free(&mut self, store: &Store) -> Answer {
