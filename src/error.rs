@@ -28,6 +28,10 @@ pub enum Error {
     #[error(transparent)]
     Webhook(#[from] crate::webhook::WebhookError),
 
+    /// Something could not be fetched. Nothing changed.
+    #[error(transparent)]
+    Fetch(#[from] crate::fetch::FetchError),
+
     /// The picture could not be made small. Nothing was written.
     #[cfg(feature = "thumb")]
     #[error(transparent)]
@@ -79,6 +83,7 @@ impl Error {
             Self::Webhook(error) => error.face().1,
             Self::Store(StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Closed) => 503,
             Self::Store(_) => 500,
+            Self::Fetch(_) => 502,
             #[cfg(feature = "thumb")]
             Self::Thumb(error) => {
                 if error.is_retryable() {
@@ -114,6 +119,7 @@ impl Error {
                 ("BUSY", "Try again later")
             }
             Self::Store(_) => ("INTERNAL_ERROR", "An error occurred"),
+            Self::Fetch(_) => ("FETCH_FAILED", "Another service could not be reached"),
             #[cfg(feature = "thumb")]
             Self::Thumb(error) => (error.code(), error.public_text()),
             #[cfg(feature = "ipfs")]
@@ -129,6 +135,7 @@ impl Error {
             Self::Refused(Refusal::RateLimited { retry_after_ms, .. }) => retry_after_ms.is_some(),
             Self::Refused(_) | Self::Webhook(_) => false,
             Self::Store(error) => error.is_retryable(),
+            Self::Fetch(error) => error.is_retryable(),
             #[cfg(feature = "thumb")]
             Self::Thumb(error) => error.is_retryable(),
             #[cfg(feature = "ipfs")]
@@ -165,6 +172,8 @@ mod tests {
     #[test]
     fn x1_what_a_client_sees_holds_no_detail() {
         let errors = refusals().into_iter().map(Error::from);
+        let transport = crate::fetch::FetchError::Transport("secret-detail 770077".to_owned());
+        let errors = errors.chain([Error::from(transport)]);
         for error in errors.chain(faults().into_iter().map(Error::from)) {
             let seen = error.public().to_json();
             for detail in ["secret", "770", "5e5e", "{", "}"] {

@@ -33,6 +33,7 @@ mod day;
 pub mod engines;
 mod error;
 mod expiry;
+pub mod fetch;
 mod front;
 mod id;
 #[cfg(feature = "ipfs")]

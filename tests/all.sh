@@ -5,7 +5,8 @@
 #        bash tests/all.sh STEP...    only these
 #
 # Steps, those that fail fastest first:
-#   tools     install what is missing: a C compiler, PostgreSQL, typos (rustfmt and clippy always)
+#   tools     install what is missing: a C compiler, PostgreSQL, Chromium, typos (rustfmt and clippy
+#             always)
 #   fmt       every file is formatted
 #   spell     code and prose are spelt right
 #   coexist   one SQLite in the tree of an application that also uses sqlx, or diesel
@@ -20,7 +21,7 @@
 #
 # Environment:
 #   CARGO_TARGET_DIR        where to build; kept as given
-#   FINALMILE_SKIP_LIVE=1   leave out the tests that need a PostgreSQL server
+#   FINALMILE_SKIP_LIVE=1   leave out the tests that need a PostgreSQL server or a browser
 #
 # The exit status is 0 when all passed, 1 when a step failed and 2 for an unknown step.
 set -euo pipefail
@@ -39,6 +40,7 @@ fi
 step_tools() {
     need_c_compiler
     need_postgres
+    need_browser
     need_typos
 }
 
@@ -71,6 +73,7 @@ step_doc() {
 step_test() {
     need_c_compiler
     need_postgres
+    need_browser
     cargo test --workspace "${without_rivals[@]}" --all-features
     if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ]; then
         skip "test: the live tests, because FINALMILE_SKIP_LIVE=1 is set"
@@ -176,6 +179,19 @@ need_postgres() {
     done
     echo "the Debian package also starts a server of its own, which the tests leave alone"
     install_packages "a PostgreSQL server, for the live tests" postgresql
+}
+
+need_browser() {
+    if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ]; then
+        return
+    fi
+    local name
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        if command -v "$name" >/dev/null; then
+            return
+        fi
+    done
+    install_packages "a browser, to look at the dashboards' page" chromium
 }
 
 need_typos() {

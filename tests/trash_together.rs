@@ -279,18 +279,18 @@ fn a_hosts_rows_and_the_items_change_in_one_transaction() {
     // The guard refuses, and the host's row stays with the item's.
     let refused = fm.transaction(|tx| {
         tx.sql().execute("DELETE FROM bundle_neurons", [])?;
-        Ok(tx.run(trash(&fm).deletion(&neuron, "x")?)?)
+        tx.run(trash(&fm).deletion(&neuron, "x")?)
     });
     assert!(matches!(refused, Err(Error::Refused(Refusal::ItemInUse { .. }))), "{refused:?}");
     assert_eq!((joined().unwrap(), state(&fm, "neuron:n1")), (1, Some(ItemState::Live)));
     fm.transaction(|tx| {
         tx.sql().execute("DELETE FROM bundle_neurons", [])?;
         tx.run(trash(&fm).deletion(&bundle, "not sold")?)?;
-        Ok(tx.run(trash(&fm).deletion(&neuron, "outdated")?)?)
+        tx.run(trash(&fm).deletion(&neuron, "outdated")?)
     })
     .unwrap();
     assert_eq!((joined().unwrap(), state(&fm, "neuron:n1")), (0, Some(ItemState::Deleted)));
     let restoration = trash(&fm).restoration(&neuron, "a mistake").unwrap().unwrap();
-    assert_eq!(fm.transaction(|tx| Ok(tx.run(restoration)?)).unwrap().count, 1);
+    assert_eq!(fm.transaction(|tx| tx.run(restoration)).unwrap().count, 1);
     assert!(trash(&fm).restoration(&neuron, "again").unwrap().is_none());
 }

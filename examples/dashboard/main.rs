@@ -21,16 +21,20 @@ use std::{
 use finalmile::{
     Actor, FinalMile, SystemWorld, Timestamp, World as _,
     engines::Sqlite,
-    report::{PINATA_PLAN_BYTES, bandwidth},
+    report::{Bandwidth, PINATA_PLAN_BYTES, bandwidth},
 };
+#[cfg(feature = "http")]
+use finalmile::{fetch::HttpFetcher, report::Pinata};
 use lexopt::{Arg, Parser, ValueExt as _};
 
-const USAGE: &str = "dashboard --db FILE --out FILE [--now SECONDS] [--used BYTES [--plan BYTES]]
+const USAGE: &str = "dashboard --db FILE --out FILE [--now SECONDS]
+          [--used BYTES | --pinata[=URL]] [--plan BYTES]
 
   --db FILE       the SQLite file of the app
   --out FILE      the page to write, replaced if it exists
   --now SECONDS   where `the last 24 hours` end, since 1970 (default: now)
   --used BYTES    the bandwidth that the gateway says is used, to be shown beside its plan
+  --pinata[=URL]  ask Pinata, with the token PINATA_JWT from the environment (feature `http`)
   --plan BYTES    how much the plan has (default: 500 GB)";
 
 #[derive(Default)]
@@ -40,6 +44,8 @@ struct Options {
     now: Option<i64>,
     used_bytes: Option<u64>,
     plan_bytes: Option<u64>,
+    /// Where to ask; empty: where Pinata answers.
+    pinata: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -56,12 +62,31 @@ fn write(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let now = given.unwrap_or_else(|| SystemWorld.now());
     let report = fm.admin(Actor::new("dashboard")?).report_at(now).wait()?;
     let plan = options.plan_bytes.unwrap_or(PINATA_PLAN_BYTES);
-    let usage = options.used_bytes.map(|used| bandwidth(used, plan));
+    let usage = match &options.pinata {
+        Some(url) => Some(asked(url, plan)?),
+        None => options.used_bytes.map(|used| bandwidth(used, plan)),
+    };
     // Whoever looks at the page meanwhile sees the old one or the new one, whole.
     let unfinished = options.out.with_extension("part");
     fs::write(&unfinished, page::page(&report, usage.as_ref()))?;
     fs::rename(&unfinished, &options.out)?;
     Ok(())
+}
+
+/// What the gateway says, with the token from the environment: arguments are seen by everybody.
+#[cfg(feature = "http")]
+fn asked(url: &str, plan: u64) -> Result<Bandwidth, Box<dyn std::error::Error>> {
+    let token = std::env::var("PINATA_JWT").map_err(|_| "PINATA_JWT is not set")?;
+    let mut gateway = Pinata::new(token).plan(plan);
+    if !url.is_empty() {
+        gateway = gateway.at(url);
+    }
+    Ok(gateway.usage(&HttpFetcher::new())?)
+}
+
+#[cfg(not(feature = "http"))]
+fn asked(_url: &str, _plan: u64) -> Result<Bandwidth, Box<dyn std::error::Error>> {
+    Err("built without the feature `http`".into())
 }
 
 impl Options {
@@ -76,6 +101,10 @@ impl Options {
                 Arg::Long("now") => options.now = Some(arguments.value()?.parse()?),
                 Arg::Long("used") => options.used_bytes = Some(arguments.value()?.parse()?),
                 Arg::Long("plan") => options.plan_bytes = Some(arguments.value()?.parse()?),
+                Arg::Long("pinata") => {
+                    let url = arguments.optional_value().map(|url| url.string()).transpose()?;
+                    options.pinata = Some(url.unwrap_or_default());
+                }
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 other => return Err(other.unexpected()),
             }

@@ -35,7 +35,7 @@ use crate::{
     storage::{Pending, Reader, StoreError, Tally},
 };
 pub use accounts::{BlockedDay, CreditsReserved};
-pub use bandwidth::{BANDWIDTH_WARN_PERCENT, Bandwidth, PINATA_PLAN_BYTES, bandwidth};
+pub use bandwidth::{BANDWIDTH_WARN_PERCENT, Bandwidth, PINATA_PLAN_BYTES, Pinata, bandwidth};
 pub use uploads::{
     BytesUploaded, SUSPICIOUS_BYTES, SUSPICIOUS_UPLOADS, SuspiciousUser, ThumbnailCoverage,
     UploadOutcomes, UploadedDay,
