@@ -109,8 +109,8 @@ impl Delete {
     fn delete_one(&self, rows: &mut Rows, id: &ItemId, now: Timestamp) -> Result<bool, Refusal> {
         let item = found(rows, id, &self.kinds, now)?;
         let (needs, _) = rows.children::<Need>(id, NEEDS_MAX + 1);
-        let needs: Vec<ItemId> = needs.iter().map(|need| need.item.clone()).collect();
-        needs.iter().for_each(|on| unlink(rows, on, id));
+        let needs: Vec<Need> = needs.into_iter().cloned().collect();
+        needs.iter().for_each(|need| unlink(rows, &need.item, id, need.relation));
         item.claim().iter().for_each(|claim| rows.remove::<Name>(claim));
         // Its own row may have moved, where it and another of them depend on each other.
         let item = rows.get::<Item>(id).cloned().unwrap_or(item);

@@ -112,8 +112,8 @@ impl Command for Depend {
         }
         let label = by.label.clone();
         [by, on].into_iter().for_each(|item| item.put(rows));
-        if had.is_some() {
-            unlink(rows, &self.on, &self.by);
+        if let Some(relation) = had {
+            unlink(rows, &self.on, &self.by, relation);
             rows.remove::<Need>(&need);
         }
         if let Some(relation) = self.relation {
@@ -129,7 +129,7 @@ impl Command for Depend {
 }
 
 /// Asks for what [`link`] and [`unlink`] change, beside the item itself.
-pub(super) fn link_keys(on: &ItemId, by: &ItemId, keys: &mut KeySet) {
+fn link_keys(on: &ItemId, by: &ItemId, keys: &mut KeySet) {
     for is_part in [false, true] {
         keys.own::<Link>(&(on.clone(), is_part, by.clone()));
     }
@@ -141,7 +141,8 @@ pub(super) fn need_keys(id: &ItemId, seen: &Rows, keys: &mut KeySet) {
     let (needs, _) = seen.children::<Need>(id, NEEDS_MAX + 1);
     for need in needs {
         keys.own::<Item>(&need.item);
-        link_keys(&need.item, id, keys);
+        let is_part = need.relation == Relation::PartOf;
+        keys.own::<Link>(&(need.item.clone(), is_part, id.clone()));
     }
 }
 
@@ -161,20 +162,19 @@ pub(super) fn link(rows: &mut Rows, on: &ItemId, by: &ItemId, label: &str, relat
 }
 
 /// Takes that back: the thing is not live any more, or does not depend on the item (**I3**).
-pub(super) fn unlink(rows: &mut Rows, on: &ItemId, by: &ItemId) {
-    for is_part in [false, true] {
-        let key = (on.clone(), is_part, by.clone());
-        let known = rows.get::<Link>(&key).is_some();
-        let Some(mut item) = rows.get::<Item>(on).cloned().filter(|_| known) else { continue };
-        rows.remove::<Link>(&key);
-        if is_part {
-            item.parts -= 1;
-        } else {
-            item.used_by -= 1;
-            item.users.take(by.kind());
-        }
-        item.put(rows);
+pub(super) fn unlink(rows: &mut Rows, on: &ItemId, by: &ItemId, relation: Relation) {
+    let is_part = relation == Relation::PartOf;
+    let key = (on.clone(), is_part, by.clone());
+    let known = rows.get::<Link>(&key).is_some();
+    let Some(mut item) = rows.get::<Item>(on).cloned().filter(|_| known) else { return };
+    rows.remove::<Link>(&key);
+    if is_part {
+        item.parts -= 1;
+    } else {
+        item.used_by -= 1;
+        item.users.take(by.kind());
     }
+    item.put(rows);
 }
 
 /// Tells those that a live thing depends on what it is called now.

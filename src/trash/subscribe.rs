@@ -5,7 +5,8 @@ use crate::{
     storage::{KeySet, Rows},
     trash::{
         Item, ItemId, ItemState, Relation,
-        depend::{link, link_keys, unlink},
+        depend::{link, unlink},
+        item::Link,
     },
 };
 
@@ -17,7 +18,7 @@ fn subscriber(id: &str) -> ItemId {
 /// Asks for what [`subscribe`] changes.
 pub(crate) fn subscribe_keys(item: &ItemId, id: &str, keys: &mut KeySet) {
     keys.own::<Item>(item);
-    link_keys(item, &subscriber(id), keys);
+    keys.own::<Link>(&(item.clone(), false, subscriber(id)));
 }
 
 /// Lets a subscription count among an item's users, or not any more. An item that nobody registered is
@@ -26,7 +27,7 @@ pub(crate) fn subscribe_keys(item: &ItemId, id: &str, keys: &mut KeySet) {
 pub(crate) fn subscribe(rows: &mut Rows, item: &ItemId, id: &str, counts: bool, now: Timestamp) {
     let by = subscriber(id);
     if !counts {
-        return unlink(rows, item, &by);
+        return unlink(rows, item, &by, Relation::Uses);
     }
     if rows.get::<Item>(item).is_none() {
         Item::new(item, item.id(), now).put(rows);

@@ -127,11 +127,16 @@ fn filled(path: &Path, many: u64) -> Result<Uploads, Error> {
 
 /// The same in another place.
 fn copied(uploads: &Uploads, from: &Path, to: &Path) -> Result<Uploads, Error> {
-    uploads.fm.suspend()?;
+    copied_file(&uploads.fm, from, to)?;
+    Ok(Uploads { fm: FinalMile::builder(Sqlite::file(to)).open()?, ..uploads.clone() })
+}
+
+/// A store's file in another place, on its disk.
+pub(crate) fn copied_file(fm: &FinalMile, from: &Path, to: &Path) -> Result<(), Error> {
+    fm.suspend()?;
     fs::copy(from, to).expect("the disk has room");
     fs::File::open(to).and_then(|file| file.sync_all()).expect("the disk works");
-    uploads.fm.resume()?;
-    Ok(Uploads { fm: FinalMile::builder(Sqlite::file(to)).open()?, ..uploads.clone() })
+    fm.resume()
 }
 
 /// Where each full page of the feed begins.
@@ -159,6 +164,13 @@ pub(crate) fn slowest(
         call(n)?;
         took.push((reading(ClockId::Monotonic) - before).as_nanos() as f64);
     }
+    eprintln!(
+        "p50 {} p90 {} p97 {} p99 {}",
+        took.percentile(50),
+        took.percentile(90),
+        took.percentile(97),
+        took.percentile(99)
+    );
     Ok(took.percentile(99))
 }
 

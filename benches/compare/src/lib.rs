@@ -6,6 +6,7 @@
 //! cargo bench -p finalmile-compare --bench limiter [-- …]
 //! cargo bench -p finalmile-compare --bench ledger [-- …]
 //! cargo bench -p finalmile-compare --bench webhooks [-- …]
+//! cargo bench -p finalmile-compare --bench trash [-- …]
 //! ```
 //!
 //! Both sides do the same, in turns (ours, rival, ours, rival): a [`transfer`] on the same tables, or
@@ -31,6 +32,7 @@ pub mod full;
 pub mod group_commit;
 pub mod growth;
 pub mod inbox;
+pub mod items;
 pub mod keys;
 pub mod ledger;
 pub mod replay;
@@ -40,6 +42,7 @@ pub mod rivals;
 pub mod rounds;
 pub mod stored;
 pub mod stripe;
+pub mod sweeps;
 pub mod token;
 pub mod transfer;
 pub mod uploads;

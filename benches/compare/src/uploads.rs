@@ -1,9 +1,9 @@
 //! Uploads of a thousand accounts, on SQLite.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use finalmile::{
-    AccountId, Actor, Error, FinalMile, UploadId,
+    AccountId, Actor, Error, FinalMile, SystemWorld, UploadId, World,
     engines::Sqlite,
     limit::{Home, Policy},
     upload::{ContentId, MediaType, NewShare},
@@ -42,11 +42,21 @@ impl Uploads {
     ///
     /// Whatever the store answers.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_in(path, Arc::new(SystemWorld))
+    }
+
+    /// The same under another clock.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the store answers.
+    pub fn open_in(path: &Path, world: Arc<dyn World>) -> Result<Self, Error> {
         let second = Duration::from_secs(1);
         let limit = |name: &str| {
             Ok::<_, Error>(Policy::greedy(name.parse()?, 1_000_000_000, second)?.home(Home::Store))
         };
-        let (fm, accounts) = opened(path, [limit("begin-upload")?, limit("finalize-upload")?])?;
+        let (fm, accounts) =
+            opened_in(path, world, [limit("begin-upload")?, limit("finalize-upload")?])?;
         Ok(Self { fm, accounts, begun: 0 })
     }
 
@@ -111,7 +121,15 @@ pub fn opened(
     path: &Path,
     limits: impl IntoIterator<Item = Policy>,
 ) -> Result<(FinalMile, Vec<AccountId>), Error> {
-    let fm = FinalMile::builder(Sqlite::file(path)).open()?;
+    opened_in(path, Arc::new(SystemWorld), limits)
+}
+
+fn opened_in(
+    path: &Path,
+    world: Arc<dyn World>,
+    limits: impl IntoIterator<Item = Policy>,
+) -> Result<(FinalMile, Vec<AccountId>), Error> {
+    let fm = FinalMile::builder(Sqlite::file(path)).world(world).open()?;
     for limit in limits {
         drop(fm.admin(Actor::new("bench")?).configure(limit).wait()?);
     }

@@ -44,6 +44,20 @@ pub(super) fn reader(options: &Sqlite) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens a connection that moves the log.
+pub(super) fn mover(options: &Sqlite) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&options.path, flags).map_err(|e| fault(&e))?;
+    let set = || {
+        common(&connection, options)?;
+        // It moves pages from file to file, and keeps none.
+        connection.pragma_update(None, "cache_size", -100)?;
+        synced(&connection, options)
+    };
+    set().map_err(|e| fault(&e))?;
+    Ok(connection)
+}
+
 fn settings(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
     common(connection, options)?;
     let made: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
@@ -78,16 +92,21 @@ fn none(error: rusqlite::Error) -> rusqlite::Result<()> {
     if error == rusqlite::Error::QueryReturnedNoRows { Ok(()) } else { Err(error) }
 }
 
-fn durable(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
+fn synced(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", options.synchronous)?;
     if cfg!(target_vendor = "apple") {
         // fsync on Apple's systems leaves the data in the drive's cache.
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     }
+    Ok(())
+}
+
+fn durable(connection: &Connection, options: &Sqlite) -> rusqlite::Result<()> {
+    synced(connection, options)?;
     let limit = i64::try_from(options.log_bytes_max()).unwrap_or(i64::MAX);
     connection.query_row(&format!("PRAGMA journal_size_limit={limit}"), [], |_| Ok(()))?;
-    let pages = options.checkpoint_pages;
+    let pages = options.writers_pages();
     connection.query_row(&format!("PRAGMA wal_autocheckpoint={pages}"), [], |_| Ok(()))?;
     // What a process wrote to the log and died before syncing looks committed to the next one. A
     // checkpoint syncs it, before anybody is answered by it.

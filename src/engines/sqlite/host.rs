@@ -152,7 +152,7 @@ fn single<C: Command>(
     }
     let run = |text| connection.execute_batch(text).map_err(|e| fault(&e));
     run("SAVEPOINT fm_run_in")?;
-    let done = decide::single(&mut SqlTx(connection), command, EXCLUSIVE, now);
+    let done = decide::single(&mut SqlTx::new(connection), command, EXCLUSIVE, now);
     // After some faults SQLite has taken everything back by itself; the first fault is what counts.
     if done.is_err() && run("ROLLBACK TO fm_run_in").is_err() {
         return done;

@@ -19,6 +19,7 @@
 mod connect;
 mod fault;
 mod host;
+mod log;
 mod migrate;
 mod read;
 mod tx;
@@ -34,6 +35,7 @@ pub use host::{SqliteTx, run_in};
 
 use crate::storage::{Backend, Capabilities, Engine, Readers, Schema, StoreError, Verdict, Work};
 use fault::fault;
+use log::LogMover;
 
 /// A database file, to be opened by [`FinalMile::builder`](crate::FinalMile::builder).
 #[derive(Clone, Debug)]
@@ -42,8 +44,11 @@ pub struct Sqlite {
     mobile: bool,
     /// Anything less than `FULL` loses acknowledged credits in a power cut.
     synchronous: &'static str,
-    /// How many pages of log make a commit move them into the file.
-    checkpoint_pages: u32,
+    /// How many pages of log make a commit move them into the file. `None`: few on a phone, elsewhere as
+    /// many as a thread of its own keeps moved.
+    checkpoint_pages: Option<u32>,
+    /// After how many written rows that thread moves the log; 0: there is none.
+    log_rows: usize,
 }
 
 impl Sqlite {
@@ -51,7 +56,13 @@ impl Sqlite {
     #[must_use]
     pub fn file(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
-        Self { path, mobile: false, synchronous: "FULL", checkpoint_pages: 1_000 }
+        Self {
+            path,
+            mobile: false,
+            synchronous: "FULL",
+            checkpoint_pages: None,
+            log_rows: log::ROWS,
+        }
     }
 
     /// With the small caches that suit a phone: half a megabyte of pages, no memory map, a log of at
@@ -69,12 +80,23 @@ impl Sqlite {
         Self { synchronous, ..self }
     }
 
-    /// With another `PRAGMA wal_autocheckpoint`: a small one brings checkpoints into a short test.
+    /// With another `PRAGMA wal_autocheckpoint`, and by the writer alone: a small one brings checkpoints into
+    /// a short test.
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     #[must_use]
     pub fn checkpoint_pages_for_tests(self, checkpoint_pages: u32) -> Self {
-        Self { checkpoint_pages, ..self }
+        Self { checkpoint_pages: Some(checkpoint_pages), log_rows: 0, ..self }
+    }
+}
+
+impl Sqlite {
+    /// With another number of rows after which the log is moved: a small one for a short test.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn log_rows_for_tests(self, log_rows: usize) -> Self {
+        Self { log_rows, ..self }
     }
 }
 
@@ -85,13 +107,16 @@ impl Backend for Sqlite {
 
     fn open(self: Box<Self>) -> Result<Box<dyn Engine>, StoreError> {
         let connection = Some(connect::writer(&self)?);
-        Ok(Box::new(SqliteEngine { options: *self, connection, calm: 0 }))
+        let log = LogMover::default();
+        Ok(Box::new(SqliteEngine { options: *self, log, connection, calm: 0 }))
     }
 }
 
 /// One open file and its writing connection; `None` while suspended.
 pub(crate) struct SqliteEngine {
     options: Sqlite,
+    // Dropped first: the last connection to close tidies up.
+    log: LogMover,
     connection: Option<Connection>,
     /// How often the queue was empty since the log was looked at.
     calm: u32,
@@ -108,10 +133,16 @@ impl Engine for SqliteEngine {
 
     fn transaction(&mut self, work: &mut Work<'_>) -> Result<(), StoreError> {
         let open = tx::Open::begin(self.connection()?)?;
-        match work(&mut tx::SqlTx(open.connection))? {
-            Verdict::Commit => open.commit(),
-            Verdict::Rollback => Ok(()),
+        let mut rows = tx::SqlTx::new(open.connection);
+        match work(&mut rows)? {
+            Verdict::Commit => {
+                let written = rows.written();
+                open.commit()?;
+                self.log.wrote(written, &self.options);
+            }
+            Verdict::Rollback => {}
         }
+        Ok(())
     }
 
     fn readers(&self) -> Arc<dyn Readers> {
@@ -130,6 +161,7 @@ impl Engine for SqliteEngine {
     }
 
     fn suspend(&mut self) -> Result<(), StoreError> {
+        self.log.stop();
         if let Some(connection) = self.connection.take() {
             connect::empty_log(&connection);
             connection.close().map_err(|(connection, error)| {
@@ -174,7 +206,18 @@ impl Drop for SqliteEngine {
 
 impl Sqlite {
     fn log_bytes_max(&self) -> u64 {
-        if self.mobile { 2 << 20 } else { 16 << 20 }
+        if self.mobile { 2 << 20 } else { 48 << 20 }
+    }
+
+    /// Whether a thread of its own moves the log. A phone's is short, and its threads are few.
+    fn moves_log(&self) -> bool {
+        !self.mobile && self.log_rows > 0
+    }
+
+    /// How many pages of log the writer moves by itself. With the thread most of them are moved already,
+    /// and it happens to less than one commit of a hundred.
+    fn writers_pages(&self) -> u32 {
+        self.checkpoint_pages.unwrap_or(if self.moves_log() { 8_000 } else { 500 })
     }
 
     fn log_path(&self) -> PathBuf {

@@ -47,11 +47,25 @@ fn run(connection: &Connection, text: &str) -> rusqlite::Result<()> {
 }
 
 /// The transaction that is open on a connection, whoever opened it.
-pub(super) struct SqlTx<'c>(pub(super) &'c Connection);
+pub(super) struct SqlTx<'c> {
+    connection: &'c Connection,
+    written: usize,
+}
+
+impl<'c> SqlTx<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Self {
+        Self { connection, written: 0 }
+    }
+
+    /// How many rows were written.
+    pub(super) fn written(&self) -> usize {
+        self.written
+    }
+}
 
 impl EngineTx for SqlTx<'_> {
     fn load(&mut self, keys: &KeySet, rows: &mut Rows) -> Result<(), StoreError> {
-        let mut select = Statement::new(self.0, &SELECT);
+        let mut select = Statement::new(self.connection, &SELECT);
         for (id, _) in keys.rows() {
             let statement = select.of(id.table)?;
             let found = query(statement, id.table, &id.key).map_err(|e| fault(&e))?;
@@ -61,7 +75,7 @@ impl EngineTx for SqlTx<'_> {
         }
         for (range, limit) in keys.ranges() {
             let text = sql::range(range.table, range.key.len(), Dialect::Sqlite);
-            let mut statement = self.0.prepare_cached(&text).map_err(|e| fault(&e))?;
+            let mut statement = self.connection.prepare_cached(&text).map_err(|e| fault(&e))?;
             let limit_value = Value::Int(i64::try_from(limit).unwrap_or(i64::MAX));
             let values = [&range.key[..], &[limit_value]].concat();
             let found = query(&mut statement, range.table, &values).map_err(|e| fault(&e))?;
@@ -71,9 +85,9 @@ impl EngineTx for SqlTx<'_> {
     }
 
     fn apply(&mut self, rows: &Rows) -> Result<(), StoreError> {
-        let mut insert = Statement::new(self.0, &INSERT);
-        let mut update = Statement::new(self.0, &UPDATE);
-        let mut delete = Statement::new(self.0, &DELETE);
+        let mut insert = Statement::new(self.connection, &INSERT);
+        let mut update = Statement::new(self.connection, &UPDATE);
+        let mut delete = Statement::new(self.connection, &DELETE);
         for (table, write) in rows.writes() {
             let (statement, values) = match &write {
                 Write::Insert(row) => (insert.of(table)?, row),
@@ -81,6 +95,7 @@ impl EngineTx for SqlTx<'_> {
                 Write::Delete(key) => (delete.of(table)?, key),
             };
             let parameters = rusqlite::params_from_iter(values.iter().map(Parameter));
+            self.written += 1;
             let changed = statement.execute(parameters).map_err(|e| fault(&e))?;
             if changed != 1 {
                 return Err(StoreError::Corrupt(format!("{}: a row went astray", table.name)));

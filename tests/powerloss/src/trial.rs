@@ -33,6 +33,8 @@ pub struct Setup {
     pub synchronous: &'static str,
     /// How many pages the log holds before they are moved into the file.
     pub checkpoint_pages: u32,
+    /// After how many rows a thread of its own moves them; 0: only the writer does.
+    pub log_rows: usize,
 }
 
 /// What came of a trial.
@@ -105,7 +107,8 @@ impl Trial {
     fn open(&self, machine: &Machine, world: &Arc<Simulated>) -> Result<FinalMile, Error> {
         let engine = Sqlite::file(machine.path())
             .weakened_for_tests(self.setup.synchronous)
-            .checkpoint_pages_for_tests(self.setup.checkpoint_pages);
+            .checkpoint_pages_for_tests(self.setup.checkpoint_pages)
+            .log_rows_for_tests(self.setup.log_rows);
         FinalMile::builder(engine).world(world.clone()).open()
     }
 

@@ -9,7 +9,7 @@ use finalmile_powerloss::{
 };
 
 /// As the engine is, but for the log, which a short script must fill.
-const SHIPPED: Setup = Setup { synchronous: "FULL", checkpoint_pages: 20 };
+const SHIPPED: Setup = Setup { synchronous: "FULL", checkpoint_pages: 20, log_rows: 0 };
 
 const SURVIVALS: [Survival; 4] =
     [Survival::Anything, Survival::Nothing, Survival::Prefix, Survival::Everything];
@@ -67,13 +67,14 @@ fn s1_a_cut_at_every_operation_of_the_migrations_leaves_a_file_that_opens() {
 }
 
 /// Cuts at random operations of random scripts, with these sizes of the log in turn.
-fn at_random(name: &'static str, checkpoint_pages: [u32; 2]) {
+fn at_random(name: &'static str, checkpoint_pages: [u32; 2], log_rows: usize) {
     let asked = std::env::var("FINALMILE_CUTS").ok().and_then(|text| text.parse().ok());
     let cuts: u64 = asked.unwrap_or(640) / 2;
     let mut tally = Tally::new(name);
     let mut random = Random::new(u64::from(checkpoint_pages[0]));
     for (seed, checkpoint_pages) in (100..).zip(checkpoint_pages.into_iter().cycle()) {
-        let trial = Trial::new(Script::new(seed, 20), Setup { checkpoint_pages, ..SHIPPED });
+        let setup = Setup { checkpoint_pages, log_rows, ..SHIPPED };
+        let trial = Trial::new(Script::new(seed, 20), setup);
         // What SQLite's own file systems say of the drive, too.
         let disk = Disk::default();
         let disk = trial.format(if seed % 3 == 0 { disk.powersafe() } else { disk });
@@ -93,12 +94,17 @@ fn at_random(name: &'static str, checkpoint_pages: [u32; 2]) {
 
 #[test]
 fn s1_cuts_at_random_operations_of_random_scripts_lose_nothing() {
-    at_random("cuts at random operations, checkpoints now and then", [1_000, 50]);
+    at_random("cuts at random operations, checkpoints now and then", [1_000, 50], 0);
 }
 
 #[test]
 fn s1_cuts_at_random_operations_among_checkpoints_lose_nothing() {
-    at_random("cuts at random operations, checkpoints all the time", [20, 5]);
+    at_random("cuts at random operations, checkpoints all the time", [20, 5], 0);
+}
+
+#[test]
+fn s4_cuts_while_a_thread_of_its_own_moves_the_log_lose_nothing() {
+    at_random("cuts at random operations, a thread moves the log", [400, 60], 3);
 }
 
 #[test]
