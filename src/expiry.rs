@@ -11,8 +11,11 @@ use crate::{
     time::{Deadline, Timestamp},
 };
 
-/// How many items one chunk changes: a longer one would make live writers wait for it.
+/// How many rows one chunk removes: a longer one would make live writers wait for it.
 pub(crate) const CHUNK: usize = 500;
+/// The same, of those whose end is a decision and five to ten rows, not one row that goes: about five
+/// milliseconds' worth.
+pub(crate) const FEW: usize = 64;
 
 /// What is left of a budget.
 #[derive(Debug)]

@@ -51,7 +51,7 @@ fn request(url: &str) -> Request {
 }
 
 #[test]
-fn n2_a_token_does_not_follow_a_redirect_to_another_host() {
+fn nt2_a_token_does_not_follow_a_redirect_to_another_host() {
     let fixed = Fixed::new([
         ("https://a.example/", 302, Some("/next"), ""),
         ("https://a.example/next", 307, Some("https://b.example/x"), ""),
@@ -67,7 +67,7 @@ fn n2_a_token_does_not_follow_a_redirect_to_another_host() {
 }
 
 #[test]
-fn n1_n3_redirects_end_and_lead_nowhere_else() {
+fn nt1_nt3_redirects_end_and_lead_nowhere_else() {
     let fixed = Fixed::new([
         ("https://a.example/loop", 302, Some("/loop"), ""),
         ("https://a.example/down", 302, Some("http://a.example/"), ""),
@@ -164,7 +164,7 @@ mod live {
     }
 
     #[test]
-    fn n2_n3_the_client_leaves_redirects_and_statuses_to_the_caller() {
+    fn nt2_nt3_the_client_leaves_redirects_and_statuses_to_the_caller() {
         let (other, other_server) = serve(vec![answer("200 OK", "there")]);
         let to = format!("302 Found\r\nlocation: {other}/there");
         let (url, server) =

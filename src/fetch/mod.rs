@@ -6,9 +6,9 @@
 //!
 //! # Promises
 //!
-//! - **N1** Only `https` is asked, and `http` on this machine's own loopback.
-//! - **N2** A secret header goes to the host it is for, and to nobody that a redirect names.
-//! - **N3** At most three redirects are followed, and an answer never grows beyond its limit.
+//! - **NT1** Only `https` is asked, and `http` on this machine's own loopback.
+//! - **NT2** A secret header goes to the host it is for, and to nobody that a redirect names.
+//! - **NT3** At most three redirects are followed, and an answer never grows beyond its limit.
 
 #[cfg(feature = "http")]
 mod http;
@@ -69,7 +69,7 @@ pub struct Response {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The address is none that may be asked (**N1**). Nothing was sent.
+    /// The address is none that may be asked (**NT1**). Nothing was sent.
     #[error("{url} may not be asked: {why}")]
     Address {
         /// Which, without what follows a question mark.
@@ -77,7 +77,7 @@ pub enum FetchError {
         /// Why not.
         why: &'static str,
     },
-    /// It led from one address to the next, too often (**N3**).
+    /// It led from one address to the next, too often (**NT3**).
     #[error("more than {REDIRECTS_MAX} redirects")]
     Redirects,
     /// Nothing came in time. Asking again may work.
@@ -89,7 +89,7 @@ pub enum FetchError {
     /// The other side said no.
     #[error("the answer was {0}")]
     Status(u16),
-    /// The answer is larger than what was asked for may be (**N3**).
+    /// The answer is larger than what was asked for may be (**NT3**).
     #[error("the answer is larger than {0} bytes")]
     TooLarge(u64),
     /// The answer is not what was asked for.
@@ -123,7 +123,7 @@ impl Request {
         self
     }
 
-    /// With a header that only the host of this address may see (**N2**): a token.
+    /// With a header that only the host of this address may see (**NT2**): a token.
     #[must_use]
     pub fn secret(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push(Header { name, value: Zeroizing::new(value.into()), is_secret: true });

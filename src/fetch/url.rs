@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::FetchError;
 
-/// An address that may be asked (**N1**).
+/// An address that may be asked (**NT1**).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Url {
     scheme: &'static str,
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn n1_only_encrypted_addresses_and_this_machines_own_are_asked() {
+    fn nt1_only_encrypted_addresses_and_this_machines_own_are_asked() {
         for good in [
             "https://a.example/b?c",
             "HTTPS://A.example",

@@ -3,7 +3,7 @@
 use super::{Budget, ReservedHigh, SweepReport, clock::Doubt};
 use crate::{
     Actor, Day, Error, FinalMile,
-    expiry::{Expiry, Left, expire},
+    expiry::{Expiry, FEW, Left, expire},
     ledger::{Reservation, ReservationState, high_reserved},
     limit::{
         Bucket, LogRow,
@@ -25,6 +25,7 @@ use crate::{
 };
 
 impl Expiry for AbandonUpload {
+    const CHUNK: usize = FEW;
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
         let id = (self.account.clone(), self.upload);
         let is_pending = |rows: &Rows| {
@@ -37,6 +38,7 @@ impl Expiry for AbandonUpload {
 }
 
 impl Expiry for Lapse {
+    const CHUNK: usize = FEW;
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
         let id = (self.account.clone(), self.id);
         let is_pending = |rows: &Rows| {

@@ -11,6 +11,17 @@
 //! | I6 | restoring: [`Trash::restore`] |
 //! | I7 | purging: [`Trash::purge`] |
 //! | I8 | holding: [`Trash::hold`] |
+//!
+//! What other systems write as functions of a database is here for items of any kind, and on any engine:
+//!
+//! | function | is |
+//! |---|---|
+//! | `f_can_delete_neuron`, `f_can_delete_bundle` | [`Trash::can_delete`]: the reason, who by name, how many by kind |
+//! | `f_soft_delete_neuron`, `f_soft_delete_bundle` | [`Trash::delete`], [`Trash::delete_with_parts`] |
+//! | `f_restore_neuron`, `f_restore_bundle` | [`Trash::restore`], [`Trash::restore_batch`] |
+//! | `f_hard_delete_neuron` | [`Trash::purge`] |
+//! | `f_cleanup_old_deleted_data` | [`FinalMile::maintain`](crate::FinalMile::maintain), [`SweepReport::tables`](crate::SweepReport::tables) |
+//! | `v_neurons_deleted`, `v_bundles_deleted` | views of those names; [`Trash::deleted`] |
 
 mod cascade;
 mod counts;

@@ -8,7 +8,7 @@
 
 use crate::{
     Actor, Refusal, Timestamp, audit,
-    expiry::Expiry,
+    expiry::{Expiry, FEW},
     storage::{Command, KeySet, Rows},
     trash::{
         Item, ItemEvent, ItemId, NEEDS_MAX,
@@ -80,6 +80,8 @@ impl Command for PurgeItem {
 }
 
 impl Expiry for PurgeItem {
+    const CHUNK: usize = FEW;
+
     fn expire(&self, rows: &mut Rows, now: Timestamp) -> bool {
         self.decide(rows, now) == Ok(true)
     }
