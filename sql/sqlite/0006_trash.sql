@@ -77,3 +77,16 @@ FROM fm_item WHERE state = 'deleted';
 CREATE VIEW v_neurons_deleted AS SELECT * FROM v_items_deleted WHERE kind = 'neuron';
 CREATE VIEW v_bundles_deleted AS SELECT * FROM v_items_deleted WHERE kind = 'bundle';
 CREATE VIEW v_media_shares_deleted AS SELECT * FROM v_items_deleted WHERE kind = 'media_share';
+-- What users may see.
+CREATE VIEW v_items_live AS
+SELECT id, kind, substr(id, length(kind) + 2) AS item_id, label AS title, scope, name, used_by, users, parts,
+       created_at AS created_at_us, strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', created_at % 1000000) AS created_at
+FROM fm_item WHERE state = 'live';
+
+-- Every admin's act on anything: an account, an endpoint, an item, an event.
+CREATE VIEW audit_trail AS
+SELECT subject, seq, actor, action, reason,
+       at AS at_us, strftime('%Y-%m-%dT%H:%M:%S', at / 1000000, 'unixepoch')
+           || printf('.%06dZ', at % 1000000) AS at
+FROM fm_audit;

@@ -5,9 +5,11 @@
 //! what a user waits for in the other. Every upload is complete, with its share, entry, reservation
 //! and key.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use finalmile::{Actor, Error, FinalMile, engines::Sqlite, storage::Cursor};
+use finalmile::{
+    Actor, Error, FinalMile, Simulated, SystemWorld, World as _, engines::Sqlite, storage::Cursor,
+};
 use rustix::time::ClockId;
 
 use crate::{
@@ -40,6 +42,8 @@ const VIEWS: [&str; 7] = [
     "v_suspicious_uploads",
 ];
 
+/// Over how long the uploads are spread.
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
 /// How often the dashboard is read.
 const LOOKS: usize = 15;
 
@@ -59,7 +63,7 @@ pub fn uploads(args: &Args, report: &mut Report, parent: &str) -> Result<(), Err
     let verify = format!("`verify()` at {many} uploads, entries");
     let all = CALLS.iter().flat_map(|(call, _)| places.iter().map(|p| figure(call, &p.0)));
     let dashboard = ["read models", "views"]
-        .map(|by| format!("dashboard at {many} uploads, all of one hour, by {by}"));
+        .map(|by| format!("dashboard at {many} uploads of 30 days, by {by}"));
     let wants_calls = args.wants(&verify) || all.into_iter().any(|figure| args.wants(&figure));
     if !wants_calls && !dashboard.iter().any(|figure| args.wants(figure)) {
         return Ok(());
@@ -114,10 +118,13 @@ pub fn uploads(args: &Args, report: &mut Report, parent: &str) -> Result<(), Err
     Ok(())
 }
 
-/// A file with that many complete uploads.
+/// A file with that many complete uploads, spread over the last 30 days.
 fn filled(path: &Path, many: u64) -> Result<Uploads, Error> {
-    let mut uploads = Uploads::open(path)?;
+    let clock = Arc::new(Simulated::new(SystemWorld.now().before(MONTH), 1));
+    let mut uploads = Uploads::open_in(path, clock.clone())?;
+    let step = MONTH / u32::try_from(many.div_ceil(CHUNK)).unwrap_or(u32::MAX);
     while uploads.begun < many {
+        clock.advance(step);
         let some = CHUNK.min(many - uploads.begun);
         let begun = uploads.begin(some, CHUNK)?;
         uploads.finalize(&begun)?;
@@ -187,7 +194,10 @@ fn looks(uploads: &Uploads, many: u64, by_views: bool) -> Result<[Runs; 2], Erro
             }
         } else {
             let report = admin.report().wait()?;
-            assert_eq!((report.uploads.completed, report.thumbnails.total_shares), (many, many));
+            let day = many / 30;
+            let last_day = report.uploads.completed;
+            assert!((day - day / 4..=day + day / 4).contains(&last_day), "{last_day} of {many}");
+            assert_eq!((report.thumbnails.total_shares, report.bytes.all_time), (many, many));
         }
         runs[0].push((reading(ClockId::Monotonic) - before).as_nanos() as f64);
     }
