@@ -48,7 +48,7 @@ fn render(bytes: &[u8]) -> Result<ThumbnailSet, ThumbError> {
 }
 
 fn pixels(picture: &Picture) -> RgbImage {
-    let decoded = image::load_from_memory_with_format(&picture.jpeg, ImageFormat::Jpeg).unwrap();
+    let decoded = image::load_from_memory_with_format(&picture.bytes, ImageFormat::Jpeg).unwrap();
     let decoded = decoded.to_rgb8();
     assert_eq!(decoded.dimensions(), (picture.width_px, picture.height_px));
     decoded
@@ -467,7 +467,7 @@ fn t5_output_has_no_segment_but_those_that_make_pixels() {
     exif.extend_from_slice(b"GPS 48.8584 N");
     let set = render(&jpeg_with_exif(&jpeg(&scene(800, 700), false), &exif)).unwrap();
     for picture in [set.thumbnail, set.preview.unwrap()] {
-        let file = &picture.jpeg;
+        let file = &picture.bytes;
         assert!(file.starts_with(&[0xFF, 0xD8]) && file.ends_with(&[0xFF, 0xD9]));
         let (mut at, mut frame) = (2, None);
         while file[at + 1] != 0xDA {
@@ -513,8 +513,8 @@ fn t6_the_bytes_are_those_of_every_other_machine() {
         ),
     ] {
         let set = render(&file).unwrap();
-        assert_eq!(cid_of_bytes(&set.thumbnail.jpeg).to_string(), thumbnail);
-        assert_eq!(cid_of_bytes(&set.preview.unwrap().jpeg).to_string(), preview);
+        assert_eq!(cid_of_bytes(&set.thumbnail.bytes).to_string(), thumbnail);
+        assert_eq!(cid_of_bytes(&set.preview.unwrap().bytes).to_string(), preview);
     }
 }
 
@@ -673,7 +673,8 @@ fn what_is_no_picture_is_said_so_and_what_is_not_decoded_as_well() {
         (b"\0\0\0\x18ftypheic\0\0\0\0", "UNSUPPORTED_IMAGE"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0", "UNSUPPORTED_IMAGE"),
         (b"\0\0\0\x18ftypavif\0\0\0\0", "UNSUPPORTED_IMAGE"),
-        (b"\0\0\0\x18ftypmp42\0\0\0\0", "NOT_AN_IMAGE"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0", "UNSUPPORTED_IMAGE"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "UNSUPPORTED_IMAGE"),
         (b"II\x2A\0\x08\0\0\0", "UNSUPPORTED_IMAGE"),
         (b"\xFF\xD8\xFF", "IMAGE_TRUNCATED"),
         (b"\x89PNG\r\n\x1a\n", "IMAGE_TRUNCATED"),

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use super::platform::ForeignFormat;
+
 /// A picture format, told from the first bytes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -19,6 +21,8 @@ pub enum Format {
     WebP,
     /// GIF, its first frame.
     Gif,
+    /// Decoded by the host's [`PlatformDecoder`](super::PlatformDecoder).
+    Foreign(ForeignFormat),
 }
 
 impl fmt::Display for Format {
@@ -28,6 +32,7 @@ impl fmt::Display for Format {
             Self::Png => "PNG",
             Self::WebP => "WebP",
             Self::Gif => "GIF",
+            Self::Foreign(format) => return format.fmt(f),
         })
     }
 }
@@ -36,8 +41,8 @@ impl fmt::Display for Format {
 pub(super) enum Sniffed {
     /// One of ours.
     Known(Format),
-    /// A picture that is not decoded here.
-    Foreign(&'static str),
+    /// A picture or video that is not decoded here.
+    Foreign(ForeignFormat),
     /// No picture.
     Nothing,
 }
@@ -50,12 +55,17 @@ pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
             Sniffed::Known(Format::WebP)
         }
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Sniffed::Known(Format::Gif),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', ..] => Sniffed::Foreign("AVIF"),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => {
-            Sniffed::Foreign("HEIF")
+        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Sniffed::Foreign(match brand {
+            [b'a', b'v', b'i', ..] => ForeignFormat::Avif,
+            [b'h' | b'm', b'e' | b'i', ..] => ForeignFormat::Heic,
+            _ => ForeignFormat::Video,
+        }),
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Sniffed::Foreign(ForeignFormat::Tiff),
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Sniffed::Foreign(ForeignFormat::Bmp),
+        [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => {
+            Sniffed::Foreign(ForeignFormat::JpegXl)
         }
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Sniffed::Foreign("TIFF"),
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Sniffed::Foreign("BMP"),
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => Sniffed::Foreign(ForeignFormat::Video),
         _ => Sniffed::Nothing,
     }
 }
@@ -65,10 +75,14 @@ pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
 pub(super) struct Survey<'a> {
     /// The TIFF structure of the first EXIF block.
     pub(super) exif: Option<&'a [u8]>,
+    /// The pieces of the colour profile, in their order; PNG packs its own.
+    pub(super) icc: Vec<&'a [u8]>,
     /// The container's own end was reached.
     pub(super) complete: bool,
     /// JPEG: how many scans, 0 in other formats.
     pub(super) scans: u32,
+    /// JPEG: how many bytes there are up to the end of the main picture.
+    pub(super) length: usize,
     /// JPEG: colour planes.
     pub(super) components: u8,
     /// JPEG: decoding keeps every coefficient until the last scan.
@@ -91,6 +105,7 @@ pub(super) fn survey(format: Format, bytes: &[u8]) -> Survey<'_> {
         }
         // The blocks of a GIF carry no orientation.
         Format::Gif => survey.complete = walk_gif(bytes).is_some(),
+        Format::Foreign(_) => {}
     }
     survey
 }
@@ -108,6 +123,7 @@ fn walk_jpeg<'a>(bytes: &'a [u8], survey: &mut Survey<'a>) -> Option<()> {
             0x00 | 0x01 | 0xD0..=0xD8 => at += 2,
             0xD9 => {
                 survey.complete = true;
+                survey.length = at + 2;
                 return Some(());
             }
             _ => {
@@ -134,6 +150,15 @@ fn walk_jpeg<'a>(bytes: &'a [u8], survey: &mut Survey<'a>) -> Option<()> {
                     0xE1 => {
                         let exif = body.strip_prefix(b"Exif\0\0".as_slice());
                         survey.exif = survey.exif.or(exif);
+                    }
+                    0xE2 => {
+                        // Behind the name: this piece's number from 1, and how many there are.
+                        let piece = body.strip_prefix(b"ICC_PROFILE\0".as_slice());
+                        if let Some([number, _, profile @ ..]) = piece
+                            && usize::from(*number) == survey.icc.len() + 1
+                        {
+                            survey.icc.push(profile);
+                        }
                     }
                     _ => {}
                 }
@@ -179,6 +204,7 @@ fn walk_chunk<'a>(rest: &'a [u8], survey: &mut Survey<'a>) -> Option<&'a [u8]> {
     let length = usize::try_from(le32(rest, 4)?).ok()?;
     let body = rest.get(8..8_usize.checked_add(length)?)?;
     match rest.get(..4)? {
+        b"ICCP" => survey.icc = vec![body],
         b"EXIF" => survey.exif = survey.exif.or(Some(strip_exif_header(body))),
         b"VP8 " => {
             // Three bytes of frame tag, three of start code, then 14 bits of width and of height.

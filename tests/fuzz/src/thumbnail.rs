@@ -55,7 +55,7 @@ fn is_as_promised(set: &ThumbnailSet) {
 /// What another reader sees, which must be what is said.
 fn size(picture: &Picture) -> (u32, u32) {
     let format = image::ImageFormat::Jpeg;
-    let read = image::load_from_memory_with_format(&picture.jpeg, format);
+    let read = image::load_from_memory_with_format(&picture.bytes, format);
     let read = read.expect("a picture of ours can be read");
     assert_eq!((read.width(), read.height()), (picture.width_px, picture.height_px));
     (picture.width_px, picture.height_px)
