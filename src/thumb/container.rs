@@ -7,9 +7,7 @@
 
 use std::fmt;
 
-use super::platform::ForeignFormat;
-
-/// A picture format, told from the first bytes.
+/// A picture or video format, told from the first bytes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Format {
@@ -21,8 +19,37 @@ pub enum Format {
     WebP,
     /// GIF, its first frame.
     Gif,
-    /// Decoded by the host's [`PlatformDecoder`](super::PlatformDecoder).
-    Foreign(ForeignFormat),
+    /// HEIC and other HEIF pictures coded as HEVC.
+    Heic,
+    /// AVIF, also the first picture of a sequence.
+    Avif,
+    /// JPEG XL.
+    JpegXl,
+    /// TIFF, and camera formats built on it.
+    Tiff,
+    /// Windows bitmaps.
+    Bmp,
+    /// MP4 and its relatives (3GP, fragmented MP4).
+    Mp4,
+    /// QuickTime, as iPhones record it.
+    QuickTime,
+    /// Matroska and WebM.
+    Matroska,
+}
+
+impl Format {
+    /// What would decode it where this crate does not, for an error that says so.
+    pub(super) const fn handled_by(self) -> &'static str {
+        match self {
+            Self::Jpeg | Self::Png | Self::WebP | Self::Gif => "this crate",
+            Self::Heic => "a `PlatformDecoder` or the feature `heic`",
+            Self::Avif | Self::JpegXl => "a `PlatformDecoder`",
+            Self::Tiff | Self::Bmp => "a `PlatformDecoder` or another program",
+            Self::Mp4 | Self::QuickTime | Self::Matroska => {
+                "a `PlatformDecoder` or the feature `ffmpeg`"
+            }
+        }
+    }
 }
 
 impl fmt::Display for Format {
@@ -32,7 +59,14 @@ impl fmt::Display for Format {
             Self::Png => "PNG",
             Self::WebP => "WebP",
             Self::Gif => "GIF",
-            Self::Foreign(format) => return format.fmt(f),
+            Self::Heic => "HEIC",
+            Self::Avif => "AVIF",
+            Self::JpegXl => "JPEG XL",
+            Self::Tiff => "TIFF",
+            Self::Bmp => "BMP",
+            Self::Mp4 => "MP4",
+            Self::QuickTime => "QuickTime",
+            Self::Matroska => "Matroska",
         })
     }
 }
@@ -42,7 +76,7 @@ pub(super) enum Sniffed {
     /// One of ours.
     Known(Format),
     /// A picture or video that is not decoded here.
-    Foreign(ForeignFormat),
+    Foreign(Format),
     /// No picture.
     Nothing,
 }
@@ -56,16 +90,17 @@ pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
         }
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Sniffed::Known(Format::Gif),
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Sniffed::Foreign(match brand {
-            [b'a', b'v', b'i', ..] => ForeignFormat::Avif,
-            [b'h' | b'm', b'e' | b'i', ..] => ForeignFormat::Heic,
-            _ => ForeignFormat::Video,
+            [b'a', b'v', b'i', ..] => Format::Avif,
+            [b'q', b't', ..] => Format::QuickTime,
+            [b'h' | b'm', b'e' | b'i', ..] => Format::Heic,
+            _ => Format::Mp4,
         }),
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Sniffed::Foreign(ForeignFormat::Tiff),
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Sniffed::Foreign(ForeignFormat::Bmp),
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Sniffed::Foreign(Format::Tiff),
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Sniffed::Foreign(Format::Bmp),
         [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => {
-            Sniffed::Foreign(ForeignFormat::JpegXl)
+            Sniffed::Foreign(Format::JpegXl)
         }
-        [0x1A, 0x45, 0xDF, 0xA3, ..] => Sniffed::Foreign(ForeignFormat::Video),
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => Sniffed::Foreign(Format::Matroska),
         _ => Sniffed::Nothing,
     }
 }
@@ -105,7 +140,8 @@ pub(super) fn survey(format: Format, bytes: &[u8]) -> Survey<'_> {
         }
         // The blocks of a GIF carry no orientation.
         Format::Gif => survey.complete = walk_gif(bytes).is_some(),
-        Format::Foreign(_) => {}
+        // Not decoded here, or by decoders that read for themselves.
+        _ => {}
     }
     survey
 }

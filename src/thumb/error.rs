@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use crate::error::may_pass;
 
 use super::container::Format;
-use super::platform::ForeignFormat;
 
 /// Why a rendering did not happen. Nothing was written and no memory is kept.
 ///
@@ -75,7 +74,7 @@ pub enum ThumbError {
     #[error("the platform's decoder failed on {what}: {said}")]
     Platform {
         /// What it was asked to decode.
-        what: ForeignFormat,
+        what: Format,
         /// Its complaint.
         said: String,
     },

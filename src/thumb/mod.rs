@@ -50,7 +50,7 @@ pub use container::Format;
 pub use control::Hooks;
 pub use error::ThumbError;
 pub use orient::Orientation;
-pub use platform::{ForeignFormat, PlatformDecoder, PlatformPicture, PlatformRequest};
+pub use platform::{PlatformDecoder, PlatformPicture, PlatformRequest};
 pub use spec::{Encoding, Fit, Gravity, Limits, ThumbSpec};
 
 use control::Control;

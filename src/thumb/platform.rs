@@ -5,58 +5,16 @@
 //! rest (size, orientation, encoding, limits) stays here. Bytes that come from a platform differ
 //! between platforms, so the content id of what is made from them does too.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What is not decoded here.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum ForeignFormat {
-    /// HEVC-coded stills: what iPhones take.
-    Heic,
-    /// AV1-coded stills.
-    Avif,
-    /// TIFF, and camera formats built on it.
-    Tiff,
-    /// Windows bitmaps.
-    Bmp,
-    /// JPEG XL.
-    JpegXl,
-    /// A video whose codec is not decoded here.
-    Video,
-}
-
-impl ForeignFormat {
-    /// What decodes it, for an error that says so.
-    pub(super) const fn handled_by(self) -> &'static str {
-        match self {
-            Self::Heic => "a `PlatformDecoder`, or the feature `heic`",
-            Self::Avif | Self::JpegXl => "a `PlatformDecoder`",
-            Self::Tiff | Self::Bmp => "a `PlatformDecoder`, or converting it to PNG",
-            Self::Video => "a `PlatformDecoder`, or the feature `ffmpeg`",
-        }
-    }
-}
-
-impl fmt::Display for ForeignFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Heic => "HEIC",
-            Self::Avif => "AVIF",
-            Self::Tiff => "TIFF",
-            Self::Bmp => "BMP",
-            Self::JpegXl => "JPEG XL",
-            Self::Video => "video",
-        })
-    }
-}
+use super::container::Format;
 
 /// A file for a platform decoder.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct PlatformRequest<'r> {
     /// What it is.
-    pub format: ForeignFormat,
+    pub format: Format,
     /// Its bytes; empty for a video, which may be larger than memory.
     pub bytes: &'r [u8],
     /// Where it lies, if it came as a file.

@@ -8,7 +8,7 @@ use super::super::control::Control;
 use super::super::error::ThumbError;
 use super::super::geometry::Plan;
 use super::super::orient::Orientation;
-use super::super::platform::{ForeignFormat, PlatformPicture, PlatformRequest};
+use super::super::platform::{PlatformPicture, PlatformRequest};
 use super::super::raster::{Model, Raster};
 use super::super::read_file;
 use super::super::spec::ThumbSpec;
@@ -18,7 +18,7 @@ use super::png::opaque_if_it_is;
 pub(super) fn decode(
     bytes: &[u8],
     path: Option<&Path>,
-    format: ForeignFormat,
+    format: Format,
     spec: &ThumbSpec,
     control: &Control<'_>,
 ) -> Result<Decoded, ThumbError> {
@@ -46,7 +46,7 @@ pub(super) fn decode(
             Ok(Decoded {
                 raster: opaque_if_it_is(raster),
                 plan: Plan::new((width_px, height_px), Orientation::Upright, spec),
-                format: Format::Foreign(format),
+                format,
                 orientation: Orientation::Upright,
                 profile: None,
                 partial: false,
@@ -58,7 +58,7 @@ pub(super) fn decode(
 /// What the host's decoder wrote, which must be of a kind that is decoded here.
 fn encoded(
     bytes: &[u8],
-    format: ForeignFormat,
+    format: Format,
     spec: &ThumbSpec,
     control: &Control<'_>,
 ) -> Result<Decoded, ThumbError> {
@@ -67,5 +67,5 @@ fn encoded(
         return Err(ThumbError::Platform { what: format, said });
     }
     let decoded = super::decode(bytes, None, spec, control)?;
-    Ok(Decoded { format: Format::Foreign(format), ..decoded })
+    Ok(Decoded { format, ..decoded })
 }

@@ -59,7 +59,7 @@ fn pixels(
         Format::Png => ImageFormat::Png,
         Format::WebP => ImageFormat::WebP,
         Format::Gif => ImageFormat::Gif,
-        Format::Jpeg | Format::Foreign(_) => ImageFormat::Jpeg,
+        _ => ImageFormat::Jpeg,
     };
     let mut reader = ImageReader::with_format(Watched::new(bytes, control), kind);
     let mut limits = image::Limits::no_limits();
@@ -101,8 +101,8 @@ fn beside_the_pixels(
         }
         // Planes or a frame of four samples, and for an animation the canvas.
         Format::WebP | Format::Png => area * 8,
-        // The decoder counts its own frame against the limit it was given.
-        Format::Gif | Format::Foreign(_) => 0,
+        // Of a GIF the decoder counts its own frame against the limit it was given.
+        _ => 0,
     }
 }
 

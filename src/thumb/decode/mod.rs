@@ -7,6 +7,8 @@
 
 mod foreign;
 mod general;
+#[cfg(feature = "libwebp")]
+mod libwebp;
 mod png;
 mod reduce;
 
@@ -52,6 +54,8 @@ pub(super) fn decode(
     spec.limits.check_scans(survey.scans)?;
     guarded(format, || match format {
         Format::Png => png::decode(bytes, &survey, spec, control),
+        #[cfg(feature = "libwebp")]
+        Format::WebP => libwebp::decode(bytes, &survey, spec, control),
         _ => general::decode(bytes, format, &survey, spec, control),
     })
     // Whatever a decoder made of being stopped, it was stopped.

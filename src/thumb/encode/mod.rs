@@ -8,9 +8,6 @@ mod dct;
 mod huffman;
 mod jpeg;
 
-use image::ImageEncoder;
-use image::codecs::webp::WebPEncoder;
-
 use super::colour;
 use super::container::Format;
 use super::error::ThumbError;
@@ -138,12 +135,34 @@ fn png(raster: &Raster) -> Result<Vec<u8>, ThumbError> {
     Ok(bytes)
 }
 
+/// Lossy where libwebp is there, otherwise without loss.
+#[cfg(feature = "libwebp")]
+fn webp(raster: &Raster, quality: u8) -> Result<Vec<u8>, ThumbError> {
+    let (width, height) = (raster.width, raster.height);
+    let gray: Vec<u8>;
+    let encoder = match raster.model {
+        Model::Rgba => webpx::Encoder::new_rgba(raster.samples(), width, height),
+        Model::Gray => {
+            gray = raster.samples().iter().flat_map(|&gray| [gray; 3]).collect();
+            webpx::Encoder::new_rgb(&gray, width, height)
+        }
+        _ => webpx::Encoder::new_rgb(raster.samples(), width, height),
+    };
+    encoder.quality(f32::from(quality)).encode(webpx::Unstoppable).map_err(|error| {
+        let source = error.to_string().into();
+        ThumbError::Internal { source }
+    })
+}
+
+#[cfg(not(feature = "libwebp"))]
 fn webp(raster: &Raster, _quality: u8) -> Result<Vec<u8>, ThumbError> {
+    use image::{ExtendedColorType, ImageEncoder, codecs::webp::WebPEncoder};
+
     let mut bytes = Vec::new();
     let kind = match raster.model {
-        Model::Gray => image::ExtendedColorType::L8,
-        Model::Rgba => image::ExtendedColorType::Rgba8,
-        _ => image::ExtendedColorType::Rgb8,
+        Model::Gray => ExtendedColorType::L8,
+        Model::Rgba => ExtendedColorType::Rgba8,
+        _ => ExtendedColorType::Rgb8,
     };
     WebPEncoder::new_lossless(&mut bytes)
         .write_image(raster.samples(), raster.width, raster.height, kind)
