@@ -27,6 +27,8 @@ mod container;
 mod decode;
 mod encode;
 mod error;
+#[allow(dead_code, unused_imports, reason = "nothing calls it yet")]
+mod jpeg;
 mod orient;
 mod resize;
 mod spec;
