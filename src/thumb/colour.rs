@@ -182,7 +182,7 @@ mod tests {
         let plane = |value| Plane::packed(1, 1, vec![value]);
         let raster = |model, inks: [u8; 4]| {
             let planes = inks.map(plane).to_vec();
-            interleaved(Raster { width: 1, height: 1, model, planes }).into_samples()
+            interleaved(Raster { width: 1, height: 1, model, planes }).samples().to_vec()
         };
         assert_eq!(raster(Model::Cmyk, [255, 0, 128, 255]), [255, 0, 128]);
         assert_eq!(raster(Model::Cmyk, [255, 255, 255, 0]), [0, 0, 0]);

@@ -33,6 +33,8 @@ mod encode;
 mod error;
 mod geometry;
 mod icc;
+#[allow(dead_code, unused_imports, reason = "its tests ask for more than the pipeline")]
+mod jpeg;
 mod orient;
 mod placeholder;
 mod platform;

@@ -67,10 +67,6 @@ impl Raster {
         self.planes.first().map_or(&[], |plane| &plane.data)
     }
 
-    pub(super) fn into_samples(mut self) -> Vec<u8> {
-        if self.planes.is_empty() { Vec::new() } else { self.planes.swap_remove(0).data }
-    }
-
     /// Whether every pixel of an [`Model::Rgba`] raster is opaque.
     pub(super) fn is_opaque(&self) -> bool {
         self.samples().as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255)

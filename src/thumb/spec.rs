@@ -213,10 +213,6 @@ impl Limits {
         check("pixels", u64::from(width) * u64::from(height), self.max_pixels)
     }
 
-    pub(super) fn check_scaled_pixels(&self, width: u32, height: u32) -> Result<(), ThumbError> {
-        check("pixels", u64::from(width) * u64::from(height), self.max_scaled_pixels)
-    }
-
     pub(super) fn check_alloc_bytes(&self, found: u64) -> Result<(), ThumbError> {
         check("bytes of memory", found, self.max_alloc_bytes)
     }

@@ -7,6 +7,7 @@
 
 mod foreign;
 mod general;
+mod jpeg;
 #[cfg(feature = "libwebp")]
 mod libwebp;
 mod png;
@@ -53,6 +54,7 @@ pub(super) fn decode(
     let survey = container::survey(format, bytes);
     spec.limits.check_scans(survey.scans)?;
     guarded(format, || match format {
+        Format::Jpeg => jpeg::decode(bytes, &survey, spec, control),
         Format::Png => png::decode(bytes, &survey, spec, control),
         #[cfg(feature = "libwebp")]
         Format::WebP => libwebp::decode(bytes, &survey, spec, control),

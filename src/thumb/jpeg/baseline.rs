@@ -1,0 +1,278 @@
+//! Sequential scans: each holds its blocks whole, so they become samples at once.
+//!
+//! Of a block the coefficients up to the last that the scale keeps are decoded one by one. What
+//! follows is only counted, several symbols at a look, until the block ends.
+//!
+//! Source: ITU-T T.81, section F.2.2.
+
+use super::bits::Bits;
+use super::error::JpegError;
+use super::header::Header;
+use super::huffman::{BadCode, Skip, SkipTable, Table};
+use super::idct::{Block, flat, inverse, last_index, places};
+use super::planes::{Frame, Partial, Plane};
+use super::scan::{Coder, Grid, Progress, run};
+use super::script::{Part, Scan, Script};
+use super::tables::{Quantiser, Tables};
+use super::{Control, check};
+
+/// Decodes every plane's first scan; what follows then cannot change anything.
+pub(super) fn decode<const N: usize>(
+    bytes: &[u8],
+    header: &Header,
+    frame: &Frame,
+    control: &mut Control<'_>,
+) -> Result<(Vec<Plane>, Option<Partial>), JpegError> {
+    let mut planes = frame.planes(N)?;
+    let mut script = Script::new(bytes);
+    let mut seen = vec![false; planes.len()];
+    let mut progress = Progress::new(frame, control.watch);
+    let mut scans = 0;
+    while seen.contains(&false)
+        && let Some(scan) = script.next_scan(header)
+    {
+        scans += 1;
+        check("scans", scans, u64::from(control.max_scans))?;
+        if scans == 1 {
+            progress.expect(planes.len() + 1 - scan.parts.len());
+        }
+        let grid = Grid::new(frame, &scan.parts, script.tables.interval);
+        let mut coder =
+            match Sequential::<N>::new(&scan, frame, header, &script.tables, &mut planes) {
+                Ok(coder) => coder,
+                Err(error) if scans == 1 => return Err(error),
+                Err(_) => break,
+            };
+        let marker = run(bytes, &scan, &grid, &mut coder, &mut progress)?;
+        script.resume(marker);
+        for part in &scan.parts {
+            seen[part.component] = true;
+        }
+    }
+    if scans == 0 {
+        return Err(JpegError::Truncated);
+    }
+    if seen.contains(&false) {
+        progress.damage_all();
+    }
+    Ok((planes, progress.partial()))
+}
+
+/// Decodes the MCUs of a sequential scan, N x N samples a block.
+pub(super) struct Sequential<'a, const N: usize> {
+    parts: Vec<Channel>,
+    planes: &'a mut [Plane],
+    block: Block,
+}
+
+/// A plane's share of a scan.
+struct Channel {
+    plane: usize,
+    /// Blocks of an MCU in a row, 1 in a scan of one plane.
+    horizontal: usize,
+    /// Rows of blocks of an MCU, 1 in a scan of one plane.
+    vertical: usize,
+    codes: BlockCodes,
+    /// The constant coefficient of the block before.
+    constant: i32,
+}
+
+/// What the coefficients of a block are coded with.
+struct BlockCodes {
+    dc: Table,
+    ac: Table,
+    /// `None` when no coefficient is dropped.
+    skips: Option<SkipTable>,
+    /// In zigzag order, and zeros for what damaged data may ask for.
+    quantiser: [i32; 128],
+}
+
+impl<'a, const N: usize> Sequential<'a, N> {
+    pub(super) fn new(
+        scan: &Scan,
+        frame: &Frame,
+        header: &Header,
+        tables: &Tables,
+        planes: &'a mut [Plane],
+    ) -> Result<Self, JpegError> {
+        let alone = scan.parts.len() == 1;
+        let channel = |part: &Part| {
+            let extent = frame.extents.get(part.component).ok_or(JpegError::Damaged("scan"))?;
+            let (horizontal, vertical) =
+                if alone { (1, 1) } else { (extent.horizontal, extent.vertical) };
+            let quantiser = tables.quantiser(&header.components[part.component]);
+            let codes = BlockCodes::new::<N>(part, tables, quantiser)?;
+            Ok(Channel { plane: part.component, horizontal, vertical, codes, constant: 0 })
+        };
+        let parts = scan.parts.iter().map(channel).collect::<Result<_, _>>()?;
+        Ok(Self { parts, planes, block: [0; 128] })
+    }
+}
+
+impl<const N: usize> Coder for Sequential<'_, N> {
+    #[inline(always)]
+    fn mcu(&mut self, bits: &mut Bits<'_>, row: usize, column: usize) -> Result<(), BadCode> {
+        for channel in &mut self.parts {
+            let plane = &mut self.planes[channel.plane];
+            let stride = plane.stride;
+            for y in 0..channel.vertical {
+                let line = (row * channel.vertical + y) * N * stride;
+                let start = line + column * channel.horizontal * N;
+                for x in 0..channel.horizontal {
+                    let out = plane.data.get_mut(start + x * N..).unwrap_or_default();
+                    let constant = &mut channel.constant;
+                    if channel.codes.read::<N>(bits, constant, &mut self.block)? {
+                        inverse::<N>(&self.block, out, stride);
+                    } else {
+                        flat::<N>(self.block[0], out, stride);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        for channel in &mut self.parts {
+            channel.constant = 0;
+        }
+    }
+
+    fn lose(&mut self, row: usize, column: usize) {
+        for channel in &mut self.parts {
+            let plane = &mut self.planes[channel.plane];
+            let (width, height) = (channel.horizontal * N, channel.vertical * N);
+            let rows = plane.data.chunks_mut(plane.stride).skip(row * height).take(height);
+            for line in rows {
+                if let Some(samples) = line.get_mut(column * width..(column + 1) * width) {
+                    samples.fill(128);
+                }
+            }
+        }
+    }
+}
+
+impl BlockCodes {
+    fn new<const N: usize>(
+        part: &Part,
+        tables: &Tables,
+        quantiser: Option<Quantiser>,
+    ) -> Result<Self, JpegError> {
+        let missing = JpegError::Damaged("Huffman table: missing");
+        let dc = Table::new(tables.dc[part.dc].as_ref().ok_or(missing)?, true)?;
+        let ac = Table::new(tables.ac[part.ac].as_ref().ok_or(missing)?, false)?;
+        let known = quantiser.ok_or(JpegError::Damaged("quantiser: missing"))?;
+        let mut quantiser = [0; 128];
+        for (place, value) in quantiser.iter_mut().zip(known) {
+            *place = i32::from(value);
+        }
+        let skips = (N < 8).then(|| SkipTable::new(&ac));
+        Ok(Self { dc, ac, skips, quantiser })
+    }
+
+    /// Decodes a block. The answer is whether it has more than the constant coefficient.
+    #[inline(always)]
+    fn read<const N: usize>(
+        &self,
+        bits: &mut Bits<'_>,
+        constant: &mut i32,
+        block: &mut Block,
+    ) -> Result<bool, BadCode> {
+        bits.refill();
+        *constant = constant.wrapping_add(self.dc.difference(bits)?);
+        block[..N * N].fill(0);
+        block[0] = constant.wrapping_mul(self.quantiser[0]);
+        let mut index = 1;
+        while index <= const { last_index(N) } {
+            bits.refill();
+            let entry = self.ac.look(bits);
+            let value = if entry.is_whole() {
+                bits.skip(entry.length());
+                index += entry.run();
+                entry.value()
+            } else {
+                let (symbol, length) = self.ac.symbol(entry, bits)?;
+                bits.skip(length);
+                let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
+                if size == 0 {
+                    if run < 15 {
+                        return Ok(index > 1);
+                    }
+                    index += 16;
+                    continue;
+                }
+                index += run;
+                bits.take_signed(size)
+            };
+            let place = const { places(N) }[index & 127];
+            block[usize::from(place & 127)] = value.wrapping_mul(self.quantiser[index & 127]);
+            index += 1;
+        }
+        if index > 64 {
+            return Err(BadCode);
+        }
+        if let Some(skips) = &self.skips {
+            self.pass_over(skips, bits, index)?;
+        }
+        Ok(N > 1)
+    }
+
+    /// Passes over the coefficients of a block from `index` on.
+    #[inline(always)]
+    fn pass_over(
+        &self,
+        skips: &SkipTable,
+        bits: &mut Bits<'_>,
+        mut index: usize,
+    ) -> Result<(), BadCode> {
+        loop {
+            bits.refill();
+            // Two looks take at most 54 bits.
+            for _ in 0..2 {
+                let skip = skips.look(bits);
+                let next = index + skip.advance();
+                if next < 64 {
+                    bits.skip(skip.length());
+                    index = next;
+                } else if next.wrapping_sub(Skip::END) < 64 {
+                    bits.skip(skip.length());
+                    return Ok(());
+                } else {
+                    if self.pass_one(bits, &mut index)? {
+                        return Ok(());
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Passes over one symbol. The answer is whether the block ends there.
+    #[cold]
+    #[inline(never)]
+    fn pass_one(&self, bits: &mut Bits<'_>, index: &mut usize) -> Result<bool, BadCode> {
+        if *index == 64 {
+            return Ok(true);
+        }
+        bits.refill();
+        let entry = self.ac.look(bits);
+        if entry.is_whole() {
+            bits.skip(entry.length());
+            *index += entry.run() + 1;
+        } else {
+            let (symbol, length) = self.ac.symbol(entry, bits)?;
+            bits.skip(length);
+            let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
+            if size == 0 && run < 15 {
+                return Ok(true);
+            }
+            bits.skip(size);
+            *index += run + 1;
+        }
+        match *index {
+            0..64 => Ok(false),
+            64 => Ok(true),
+            _ => Err(BadCode),
+        }
+    }
+}
