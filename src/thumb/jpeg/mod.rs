@@ -19,6 +19,7 @@
 //! - **JD7** What comes behind the picture's end marker is not looked at.
 //! - **JD8** The caller's watch is asked after every row of MCUs and can end the work.
 
+mod ac;
 mod baseline;
 mod bits;
 mod error;
@@ -26,7 +27,10 @@ mod header;
 mod huffman;
 mod idct;
 mod markers;
+mod plan;
 mod planes;
+mod progressive;
+mod refine;
 mod scan;
 mod script;
 mod tables;
@@ -116,11 +120,11 @@ fn decode_at<const N: usize>(bytes: &[u8], control: &mut Control<'_>) -> Result<
     let pixels = u64::from(header.width) * u64::from(header.height);
     check("pixels", pixels, control.max_pixels)?;
     let frame = Frame::new(&header);
-    check("bytes of memory", (frame.all_blocks() * N * N) as u64, control.max_bytes)?;
-    if header.progressive {
-        return Err(JpegError::Unsupported(Feature::Progressive));
-    }
-    let (planes, partial) = baseline::decode::<N>(bytes, &header, &frame, control)?;
+    let (planes, partial) = if header.progressive {
+        progressive::decode::<N>(bytes, &header, &frame, control)?
+    } else {
+        baseline::decode::<N>(bytes, &header, &frame, control)?
+    };
     let scaled = |length: u32| {
         let length = (length as usize * N).div_ceil(8);
         u32::try_from(length).unwrap_or(u32::MAX)
