@@ -88,6 +88,8 @@ pub(in crate::thumb) struct Control<'a> {
     pub(in crate::thumb) max_bytes: u64,
     /// Scans that are looked at. A small file can have many, each of which costs all its blocks.
     pub(in crate::thumb) max_scans: u32,
+    /// Progressive files: whether bits are read whose lack cannot be seen.
+    pub(in crate::thumb) exact: bool,
     /// Told after each row of MCUs how many are done, of how many. `false` cancels.
     pub(in crate::thumb) watch: &'a mut Watch<'a>,
 }

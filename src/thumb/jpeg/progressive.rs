@@ -29,8 +29,6 @@ pub(super) struct Coefficients {
     pub(super) places: Vec<u64>,
     /// Blocks in a row.
     pub(super) stride: usize,
-    /// The one that held at the plane's first scan.
-    quantiser: Option<Quantiser>,
 }
 
 /// How many coefficients of a block are stored.
@@ -45,7 +43,7 @@ pub(super) fn decode<const N: usize>(
     frame: &Frame,
     control: &mut Control<'_>,
 ) -> Result<(Vec<Plane>, Option<Partial>), JpegError> {
-    let plan = Plan::new::<N>(bytes, header, frame, control.max_scans)?;
+    let plan = Plan::new::<N>(bytes, header, frame, control)?;
     let mut bytes_needed = (frame.all_blocks() * (N * N + stored(N) * 2)) as u64;
     for (extent, _) in frame.extents.iter().zip(&plan.remembered).filter(|(_, asked)| **asked) {
         bytes_needed += frame.blocks(extent) as u64 * 8;
@@ -58,7 +56,6 @@ pub(super) fn decode<const N: usize>(
             values: filled(0, blocks * stored(N))?,
             places: filled(0, if asked { blocks } else { 0 })?,
             stride: frame.stride(extent),
-            quantiser: None,
         });
     }
 
@@ -69,8 +66,6 @@ pub(super) fn decode<const N: usize>(
     let mut unseen = vec![true; all.len()];
     while let (Some(scan), Some(planned)) = (script.next_scan(header), scans.next()) {
         for part in &scan.parts {
-            let quantiser = &mut all[part.component].quantiser;
-            *quantiser = quantiser.or(script.tables.quantiser(&header.components[part.component]));
             unseen[part.component] &= scan.first > 0;
         }
         if planned.is_read {
@@ -89,7 +84,7 @@ pub(super) fn decode<const N: usize>(
     if unseen.contains(&true) {
         progress.damage_all();
     }
-    let planes = samples::<N>(frame, &all, &mut progress)?;
+    let planes = samples::<N>(frame, &all, &plan, &mut progress)?;
     Ok((planes, progress.partial()))
 }
 
@@ -270,20 +265,22 @@ pub(super) fn narrowed(value: i32) -> i16 {
 fn samples<const N: usize>(
     frame: &Frame,
     all: &[Coefficients],
+    plan: &Plan,
     progress: &mut Progress<'_, '_>,
 ) -> Result<Vec<Plane>, JpegError> {
     let mut planes = frame.planes(N)?;
     let stored = const { stored(N) };
+    let scales: Vec<_> = plan.quantisers.iter().zip(&plan.unread).map(Dequantiser::new).collect();
     for row in 0..frame.rows {
-        for ((plane, coefficients), extent) in planes.iter_mut().zip(all).zip(&frame.extents) {
-            let Some(quantiser) = &coefficients.quantiser else { continue };
+        let each = planes.iter_mut().zip(all).zip(&scales).zip(&frame.extents);
+        for (((plane, coefficients), scale), extent) in each {
             let first = row * extent.vertical;
             for line in first..first + extent.vertical {
                 let values = &coefficients.values[line * coefficients.stride * stored..];
                 let blocks = values.chunks_exact(stored).take(coefficients.stride);
                 let samples = &mut plane.data[line * N * plane.stride..];
                 for (column, values) in blocks.enumerate() {
-                    block::<N>(values, quantiser, &mut samples[column * N..], plane.stride);
+                    scale.samples::<N>(values, &mut samples[column * N..], plane.stride);
                 }
             }
         }
@@ -292,19 +289,35 @@ fn samples<const N: usize>(
     Ok(planes)
 }
 
-/// Turns a block's coefficients into its samples.
-#[inline(always)]
-fn block<const N: usize>(values: &[i16], quantiser: &Quantiser, out: &mut [u8], stride: usize) {
-    let mut block = [0; 128];
-    let mut others = 0;
-    for (index, (&value, &factor)) in values.iter().zip(quantiser).enumerate() {
-        let place = const { places(N) }[index & 127];
-        block[usize::from(place & 127)] = i32::from(value) * i32::from(factor);
-        others |= if index > 0 { value } else { 0 };
+/// Turns stored coefficients into samples.
+struct Dequantiser {
+    factors: [i32; 64],
+    /// The middle of what a coefficient may have more than is known of it.
+    middles: [i32; 64],
+}
+
+impl Dequantiser {
+    fn new((quantiser, unread): (&Quantiser, &[u32; 64])) -> Self {
+        let factors = quantiser.map(i32::from);
+        let middle = |index: usize| factors[index] * ((1 << unread[index]) - 1) / 2;
+        Self { factors, middles: std::array::from_fn(middle) }
     }
-    if others == 0 {
-        flat::<N>(block[0], out, stride);
-    } else {
-        inverse::<N>(&block, out, stride);
+
+    #[inline(always)]
+    fn samples<const N: usize>(&self, values: &[i16], out: &mut [u8], stride: usize) {
+        let mut block = [0; 128];
+        let mut others = 0;
+        for (index, &value) in values.iter().enumerate().take(const { stored(N) }) {
+            let place = const { places(N) }[index & 127];
+            let value = i32::from(value);
+            let middle = value.signum() * self.middles[index & 63];
+            block[usize::from(place & 127)] = value * self.factors[index & 63] + middle;
+            others |= if index > 0 { value } else { 0 };
+        }
+        if others == 0 {
+            flat::<N>(block[0], out, stride);
+        } else {
+            inverse::<N>(&block, out, stride);
+        }
     }
 }

@@ -33,7 +33,12 @@ fn file(name: &str) -> Vec<u8> {
 /// Decodes under limits that small files do not reach.
 fn decoded(bytes: &[u8], scale: Scale) -> Result<Planes, JpegError> {
     let mut watch = |_, _| true;
-    let mut control =
-        Control { max_pixels: 1 << 20, max_bytes: 8 << 20, max_scans: 50, watch: &mut watch };
+    let mut control = Control {
+        max_pixels: 1 << 20,
+        max_bytes: 8 << 20,
+        max_scans: 50,
+        exact: true,
+        watch: &mut watch,
+    };
     decode(bytes, scale, &mut control)
 }
