@@ -42,6 +42,10 @@ pub use error::ThumbError;
 pub use orient::Orientation;
 pub use spec::{Limits, ThumbSpec};
 
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub use jpeg::probe as probe_jpeg;
+
 use resize::Raster;
 
 /// The small pictures of one source, and what the source was.

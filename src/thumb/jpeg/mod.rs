@@ -18,6 +18,8 @@
 //! - **JD6** A damaged or missing restart marker costs the intervals around it and no more.
 //! - **JD7** What comes behind the picture's end marker is not looked at.
 //! - **JD8** The caller's watch is asked after every row of MCUs and can end the work.
+//! - **JD9** Unless every bit is asked for, the last bits of progressive files are left out where that
+//!   changes a plane by less than 0.75 in the mean square, 49 dB, and the estimate says 0.25.
 
 mod ac;
 mod baseline;
@@ -36,6 +38,8 @@ mod script;
 mod tables;
 mod window;
 
+#[cfg(feature = "testing")]
+mod probe;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +47,9 @@ pub(in crate::thumb) use error::{Feature, JpegError};
 pub(in crate::thumb) use header::{Colour, Component, Header, read_header};
 pub(in crate::thumb) use planes::{Partial, Plane, Planes};
 pub(in crate::thumb) use scan::Watch;
+
+#[cfg(feature = "testing")]
+pub use probe::probe;
 
 use planes::Frame;
 use scan::{Grid, Progress};

@@ -94,19 +94,20 @@ impl Plan {
     }
 }
 
-/// The mean square of an error that is not seen, in levels.
-const UNSEEN: f64 = 0.25;
+/// What [`error`] may come to: a mean square of a quarter of a level.
+const UNSEEN: u64 = 64 * 12 / 4;
 
-/// What the samples lack in the mean square when low bits are not read, by estimate.
+/// 64 x 12 times what the samples lack in the mean square when low bits are not read, by estimate.
 ///
 /// What is lacking lies evenly between nothing and a step, so its variance is a twelfth of the
 /// step's square. The transform keeps sums of squares, and spreads them over 64 eighths.
-fn error<const N: usize>(unread: &[u32; 64], quantiser: &Quantiser) -> f64 {
+fn error<const N: usize>(unread: &[u32; 64], quantiser: &Quantiser) -> u64 {
     let of = |index: usize| match unread[index] {
-        0 => 0.0,
-        bits => (f64::from(quantiser[index]) * f64::from(1 << bits)).powi(2) / 12.0,
+        0 => 0,
+        bits => (u64::from(quantiser[index]) << bits).saturating_pow(2),
     };
-    (0..64).filter(|&index| kept::<N>() >> index & 1 > 0).map(of).sum::<f64>() / 64.0
+    let kept = (0..64).filter(|&index| kept::<N>() >> index & 1 > 0);
+    kept.map(of).fold(0, u64::saturating_add)
 }
 
 /// A scan and where the segments behind it begin.

@@ -113,8 +113,8 @@ impl<'a, 'b> Progress<'a, 'b> {
     pub(super) fn partial(&self) -> Option<Partial> {
         let rows = self.whole.iter().filter(|&&whole| whole).count();
         let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
-        (rows < self.whole.len())
-            .then(|| Partial { rows: count(rows), of: count(self.whole.len()) })
+        let is_partial = rows < self.whole.len() || self.lacks_detail;
+        is_partial.then(|| Partial { rows: count(rows), of: count(self.whole.len()) })
     }
 }
 

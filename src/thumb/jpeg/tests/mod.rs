@@ -2,7 +2,13 @@
 //!
 //! The files are those of `tests/data/jpeg`, whose script tells what each is.
 
+#![allow(clippy::float_arithmetic, reason = "the reference is written in full precision")]
+
+mod cut;
+mod damage;
 mod exact;
+mod headers;
+mod limits;
 mod reference;
 
 use std::fs;
@@ -41,4 +47,14 @@ fn decoded(bytes: &[u8], scale: Scale) -> Result<Planes, JpegError> {
         watch: &mut watch,
     };
     decode(bytes, scale, &mut control)
+}
+
+/// `bytes` with `new` in place of the first `old`.
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let at = position(bytes, old).unwrap();
+    [&bytes[..at], new, &bytes[at + old.len()..]].concat()
+}
+
+fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
