@@ -55,6 +55,10 @@ pub use orient::Orientation;
 pub use platform::{PlatformDecoder, PlatformPicture, PlatformRequest};
 pub use spec::{Encoding, Fit, Gravity, Limits, ThumbSpec};
 
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub use jpeg::probe as probe_jpeg;
+
 use control::Control;
 
 /// The small pictures of one source, and what the source was.

@@ -5,10 +5,11 @@
 //!
 //! Source: ITU-T T.81, section F.2.2.
 
+use super::ac::{AcCodes, Step};
 use super::bits::Bits;
 use super::error::JpegError;
 use super::header::Header;
-use super::huffman::{BadCode, Skip, SkipTable, Table};
+use super::huffman::{BadCode, Table};
 use super::idct::{Block, flat, inverse, last_index, places};
 use super::planes::{Frame, Partial, Plane};
 use super::scan::{Coder, Grid, Progress, run};
@@ -23,6 +24,7 @@ pub(super) fn decode<const N: usize>(
     frame: &Frame,
     control: &mut Control<'_>,
 ) -> Result<(Vec<Plane>, Option<Partial>), JpegError> {
+    check("bytes of memory", frame.all_blocks() as u64 * (N * N) as u64, control.max_bytes)?;
     let mut planes = frame.planes(N)?;
     let mut script = Script::new(bytes);
     let mut seen = vec![false; planes.len()];
@@ -80,9 +82,7 @@ struct Channel {
 /// What the coefficients of a block are coded with.
 struct BlockCodes {
     dc: Table,
-    ac: Table,
-    /// `None` when no coefficient is dropped.
-    skips: Option<SkipTable>,
+    ac: AcCodes,
     /// In zigzag order, and zeros for what damaged data may ask for.
     quantiser: [i32; 128],
 }
@@ -158,16 +158,14 @@ impl BlockCodes {
         tables: &Tables,
         quantiser: Option<Quantiser>,
     ) -> Result<Self, JpegError> {
-        let missing = JpegError::Damaged("Huffman table: missing");
-        let dc = Table::new(tables.dc[part.dc].as_ref().ok_or(missing)?, true)?;
-        let ac = Table::new(tables.ac[part.ac].as_ref().ok_or(missing)?, false)?;
+        let dc = dc_table(tables, part)?;
+        let ac = AcCodes::new(tables.ac[part.ac].as_ref(), N < 8)?;
         let known = quantiser.ok_or(JpegError::Damaged("quantiser: missing"))?;
         let mut quantiser = [0; 128];
         for (place, value) in quantiser.iter_mut().zip(known) {
             *place = i32::from(value);
         }
-        let skips = (N < 8).then(|| SkipTable::new(&ac));
-        Ok(Self { dc, ac, skips, quantiser })
+        Ok(Self { dc, ac, quantiser })
     }
 
     /// Decodes a block. The answer is whether it has more than the constant coefficient.
@@ -184,95 +182,30 @@ impl BlockCodes {
         block[0] = constant.wrapping_mul(self.quantiser[0]);
         let mut index = 1;
         while index <= const { last_index(N) } {
-            bits.refill();
-            let entry = self.ac.look(bits);
-            let value = if entry.is_whole() {
-                bits.skip(entry.length());
-                index += entry.run();
-                entry.value()
-            } else {
-                let (symbol, length) = self.ac.symbol(entry, bits)?;
-                bits.skip(length);
-                let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-                if size == 0 {
-                    if run < 15 {
-                        return Ok(index > 1);
-                    }
-                    index += 16;
-                    continue;
+            match self.ac.step(bits)? {
+                Step::Value(run, value) => {
+                    index += run;
+                    let place = const { places(N) }[index & 127];
+                    block[usize::from(place & 127)] =
+                        value.wrapping_mul(self.quantiser[index & 127]);
+                    index += 1;
                 }
-                index += run;
-                bits.take_signed(size)
-            };
-            let place = const { places(N) }[index & 127];
-            block[usize::from(place & 127)] = value.wrapping_mul(self.quantiser[index & 127]);
-            index += 1;
+                Step::Zeros(run) => index += run,
+                Step::End(_) => return Ok(index > 1),
+            }
         }
         if index > 64 {
             return Err(BadCode);
         }
-        if let Some(skips) = &self.skips {
-            self.pass_over(skips, bits, index)?;
+        if N < 8 {
+            self.ac.pass_over(bits, index, 64)?;
         }
         Ok(N > 1)
     }
+}
 
-    /// Passes over the coefficients of a block from `index` on.
-    #[inline(always)]
-    fn pass_over(
-        &self,
-        skips: &SkipTable,
-        bits: &mut Bits<'_>,
-        mut index: usize,
-    ) -> Result<(), BadCode> {
-        loop {
-            bits.refill();
-            // Two looks take at most 54 bits.
-            for _ in 0..2 {
-                let skip = skips.look(bits);
-                let next = index + skip.advance();
-                if next < 64 {
-                    bits.skip(skip.length());
-                    index = next;
-                } else if next.wrapping_sub(Skip::END) < 64 {
-                    bits.skip(skip.length());
-                    return Ok(());
-                } else {
-                    if self.pass_one(bits, &mut index)? {
-                        return Ok(());
-                    }
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Passes over one symbol. The answer is whether the block ends there.
-    #[cold]
-    #[inline(never)]
-    fn pass_one(&self, bits: &mut Bits<'_>, index: &mut usize) -> Result<bool, BadCode> {
-        if *index == 64 {
-            return Ok(true);
-        }
-        bits.refill();
-        let entry = self.ac.look(bits);
-        if entry.is_whole() {
-            bits.skip(entry.length());
-            *index += entry.run() + 1;
-        } else {
-            let (symbol, length) = self.ac.symbol(entry, bits)?;
-            bits.skip(length);
-            let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-            if size == 0 && run < 15 {
-                return Ok(true);
-            }
-            bits.skip(size);
-            *index += run + 1;
-        }
-        match *index {
-            0..64 => Ok(false),
-            64 => Ok(true),
-            _ => Err(BadCode),
-        }
-    }
+/// The table for the constant coefficients of a plane in a scan.
+pub(super) fn dc_table(tables: &Tables, part: &Part) -> Result<Table, JpegError> {
+    let codes = tables.dc[part.dc].as_ref();
+    Table::new(codes.ok_or(JpegError::Damaged("Huffman table: missing"))?, true)
 }

@@ -67,6 +67,13 @@ impl<'a> Bits<'a> {
         value
     }
 
+    /// Takes a bit.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_wrap, reason = "one bit")]
+    pub(super) const fn take_bit(&mut self) -> i32 {
+        self.take(1) as i32
+    }
+
     /// Takes the `size` extra bits, 0 to 15, of a coefficient.
     ///
     /// Source: ITU-T T.81, figure F.12 (EXTEND).

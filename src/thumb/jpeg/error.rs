@@ -53,8 +53,6 @@ pub(in crate::thumb) enum Feature {
     Lossless,
     /// A pyramid of pictures.
     Hierarchical,
-    /// Scans that refine each other: not yet.
-    Progressive,
     /// Neither 1, 3 nor 4 planes.
     Components(u8),
 }
@@ -66,7 +64,6 @@ impl std::fmt::Display for Feature {
             Self::Arithmetic => f.write_str("arithmetic coding"),
             Self::Lossless => f.write_str("lossless coding"),
             Self::Hierarchical => f.write_str("hierarchical coding"),
-            Self::Progressive => f.write_str("progressive coding"),
             Self::Components(count) => write!(f, "{count} planes"),
         }
     }

@@ -164,6 +164,16 @@ impl Table {
         Err(BadCode)
     }
 
+    /// The symbol behind any entry, and the length of its code. Takes nothing.
+    #[inline(always)]
+    pub(super) fn code(&self, entry: Entry, bits: &Bits<'_>) -> Result<(u8, u32), BadCode> {
+        if entry.is_whole() {
+            let symbol = entry.symbol();
+            return Ok((symbol, entry.length() - u32::from(symbol & 15)));
+        }
+        self.symbol(entry, bits)
+    }
+
     /// Takes a DC difference.
     #[inline(always)]
     pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, BadCode> {

@@ -32,6 +32,9 @@ pub(super) struct Segment<'a> {
 
 /// Where the first segment may begin: behind the start marker.
 pub(super) fn start(bytes: &[u8]) -> Option<usize> {
+    if bytes.starts_with(&[0xFF, 0xD8]) {
+        return Some(2);
+    }
     let head = &bytes[..bytes.len().min(JUNK_MAX)];
     Some(memmem::find(head, &[0xFF, 0xD8, 0xFF])? + 2)
 }

@@ -18,7 +18,10 @@
 //! - **JD6** A damaged or missing restart marker costs the intervals around it and no more.
 //! - **JD7** What comes behind the picture's end marker is not looked at.
 //! - **JD8** The caller's watch is asked after every row of MCUs and can end the work.
+//! - **JD9** Unless every bit is asked for, the last bits of progressive files are left out where that
+//!   changes a plane by less than 0.75 in the mean square, 49 dB, and the estimate says 0.25.
 
+mod ac;
 mod baseline;
 mod bits;
 mod error;
@@ -26,12 +29,17 @@ mod header;
 mod huffman;
 mod idct;
 mod markers;
+mod plan;
 mod planes;
+mod progressive;
+mod refine;
 mod scan;
 mod script;
 mod tables;
 mod window;
 
+#[cfg(feature = "testing")]
+mod probe;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +47,9 @@ pub(in crate::thumb) use error::{Feature, JpegError};
 pub(in crate::thumb) use header::{Colour, Component, Header, read_header};
 pub(in crate::thumb) use planes::{Partial, Plane, Planes};
 pub(in crate::thumb) use scan::Watch;
+
+#[cfg(feature = "testing")]
+pub use probe::probe;
 
 use planes::Frame;
 use scan::{Grid, Progress};
@@ -84,6 +95,8 @@ pub(in crate::thumb) struct Control<'a> {
     pub(in crate::thumb) max_bytes: u64,
     /// Scans that are looked at. A small file can have many, each of which costs all its blocks.
     pub(in crate::thumb) max_scans: u32,
+    /// Progressive files: whether bits are read whose lack cannot be seen.
+    pub(in crate::thumb) exact: bool,
     /// Told after each row of MCUs how many are done, of how many. `false` cancels.
     pub(in crate::thumb) watch: &'a mut Watch<'a>,
 }
@@ -116,11 +129,11 @@ fn decode_at<const N: usize>(bytes: &[u8], control: &mut Control<'_>) -> Result<
     let pixels = u64::from(header.width) * u64::from(header.height);
     check("pixels", pixels, control.max_pixels)?;
     let frame = Frame::new(&header);
-    check("bytes of memory", (frame.all_blocks() * N * N) as u64, control.max_bytes)?;
-    if header.progressive {
-        return Err(JpegError::Unsupported(Feature::Progressive));
-    }
-    let (planes, partial) = baseline::decode::<N>(bytes, &header, &frame, control)?;
+    let (planes, partial) = if header.progressive {
+        progressive::decode::<N>(bytes, &header, &frame, control)?
+    } else {
+        baseline::decode::<N>(bytes, &header, &frame, control)?
+    };
     let scaled = |length: u32| {
         let length = (length as usize * N).div_ceil(8);
         u32::try_from(length).unwrap_or(u32::MAX)

@@ -39,7 +39,8 @@ pub(in crate::thumb) struct Plane {
 /// How much of a damaged or cut picture was decoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::thumb) struct Partial {
-    /// Rows of MCUs that are whole in every scan.
+    /// Rows of MCUs that are whole: in progressive files, as far as their constant coefficients go,
+    /// while detail may be missing anywhere.
     pub(in crate::thumb) rows: u32,
     /// All rows of MCUs.
     pub(in crate::thumb) of: u32,

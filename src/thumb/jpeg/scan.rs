@@ -58,6 +58,9 @@ pub(in crate::thumb) type Watch<'a> = dyn FnMut(u32, u32) -> bool + 'a;
 pub(super) struct Progress<'a, 'b> {
     /// For each row of the frame's MCUs.
     whole: Vec<bool>,
+    /// Whether what is missing is missed in its rows, or is detail only.
+    pub(super) counts_rows: bool,
+    lacks_detail: bool,
     done: u32,
     all: u32,
     watch: &'a mut Watch<'b>,
@@ -65,7 +68,14 @@ pub(super) struct Progress<'a, 'b> {
 
 impl<'a, 'b> Progress<'a, 'b> {
     pub(super) fn new(frame: &Frame, watch: &'a mut Watch<'b>) -> Self {
-        Self { whole: vec![true; frame.rows], done: 0, all: 0, watch }
+        Self {
+            whole: vec![true; frame.rows],
+            counts_rows: true,
+            lacks_detail: false,
+            done: 0,
+            all: 0,
+            watch,
+        }
     }
 
     /// So many times all the rows of a frame are to be done.
@@ -82,11 +92,17 @@ impl<'a, 'b> Progress<'a, 'b> {
 
     /// Rows of a grid in which something is missing.
     fn damage(&mut self, grid: &Grid, rows: std::ops::Range<usize>) {
-        for row in rows {
+        self.lacks_detail |= !rows.is_empty();
+        for row in rows.filter(|_| self.counts_rows) {
             if let Some(whole) = self.whole.get_mut(row / grid.rows_each) {
                 *whole = false;
             }
         }
+    }
+
+    /// Something is missing that can be seen in every row, but no more than detail.
+    pub(super) fn lack_detail(&mut self) {
+        self.lacks_detail = true;
     }
 
     /// All rows lack something.
@@ -97,8 +113,8 @@ impl<'a, 'b> Progress<'a, 'b> {
     pub(super) fn partial(&self) -> Option<Partial> {
         let rows = self.whole.iter().filter(|&&whole| whole).count();
         let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
-        (rows < self.whole.len())
-            .then(|| Partial { rows: count(rows), of: count(self.whole.len()) })
+        let is_partial = rows < self.whole.len() || self.lacks_detail;
+        is_partial.then(|| Partial { rows: count(rows), of: count(self.whole.len()) })
     }
 }
 

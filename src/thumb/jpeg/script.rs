@@ -13,6 +13,8 @@ pub(super) struct Script<'a> {
     /// Where the next segment is looked for.
     at: usize,
     pub(super) tables: Tables,
+    /// The end marker was met.
+    pub(super) has_ended: bool,
 }
 
 /// A scan's header, and where its data begins.
@@ -45,7 +47,7 @@ pub(super) struct Part {
 impl<'a> Script<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let at = markers::start(bytes).unwrap_or(bytes.len());
-        Self { bytes, at, tables: Tables::default() }
+        Self { bytes, at, tables: Tables::default(), has_ended: false }
     }
 
     /// Walks to the next scan that makes sense. `None`: there is none.
@@ -54,7 +56,10 @@ impl<'a> Script<'a> {
             let segment = markers::next(self.bytes, self.at)?;
             self.at = segment.next;
             match segment.code {
-                EOI => return None,
+                EOI => {
+                    self.has_ended = true;
+                    return None;
+                }
                 SOS => {
                     if let Some(scan) = read_scan(segment.body, header, segment.next) {
                         return Some(scan);
@@ -70,17 +75,14 @@ impl<'a> Script<'a> {
         self.at = marker.map_or(self.bytes.len(), |(at, _)| at);
     }
 
-    /// Goes on behind the data of `scan`, which nobody reads.
-    pub(super) fn pass_over(&mut self, scan: &Scan) {
-        let mut at = scan.data;
-        while let Some((found, code)) = find_marker(self.bytes, at) {
-            if !(0xD0..=0xD7).contains(&code) {
-                self.at = found;
-                return;
-            }
-            at = found + 2;
+    /// Goes on behind the data of `scan`, which nobody reads, at the marker that is the answer.
+    pub(super) fn pass_over(&mut self, scan: &Scan) -> Option<(usize, u8)> {
+        let mut marker = find_marker(self.bytes, scan.data);
+        while let Some((at, 0xD0..=0xD7)) = marker {
+            marker = find_marker(self.bytes, at + 2);
         }
-        self.at = self.bytes.len();
+        self.resume(marker);
+        marker
     }
 }
 

@@ -104,13 +104,16 @@ impl<'a> Window<'a> {
     }
 }
 
-/// The first marker at or behind `from` that can end entropy-coded data.
+/// The first marker at or behind `from` that can stand behind entropy-coded data: a restart, the
+/// end, or what a scan may follow. Others are damage.
 pub(super) fn find_marker(source: &[u8], from: usize) -> Option<(usize, u8)> {
     let mut at = from;
     loop {
         at += memchr(0xFF, source.get(at..)?)?;
         match *source.get(at + 1)? {
-            code @ 0xC0..=0xFE => return Some((at, code)),
+            code @ (0xC4 | 0xD0..=0xD7 | 0xD9..=0xDD | 0xE0..=0xEF | 0xFE) => {
+                return Some((at, code));
+            }
             0xFF => at += 1,
             _ => at += 2,
         }

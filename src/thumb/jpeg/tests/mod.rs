@@ -2,7 +2,13 @@
 //!
 //! The files are those of `tests/data/jpeg`, whose script tells what each is.
 
+#![allow(clippy::float_arithmetic, reason = "the reference is written in full precision")]
+
+mod cut;
+mod damage;
 mod exact;
+mod headers;
+mod limits;
 mod reference;
 
 use std::fs;
@@ -33,7 +39,22 @@ fn file(name: &str) -> Vec<u8> {
 /// Decodes under limits that small files do not reach.
 fn decoded(bytes: &[u8], scale: Scale) -> Result<Planes, JpegError> {
     let mut watch = |_, _| true;
-    let mut control =
-        Control { max_pixels: 1 << 20, max_bytes: 8 << 20, max_scans: 50, watch: &mut watch };
+    let mut control = Control {
+        max_pixels: 1 << 20,
+        max_bytes: 8 << 20,
+        max_scans: 50,
+        exact: true,
+        watch: &mut watch,
+    };
     decode(bytes, scale, &mut control)
+}
+
+/// `bytes` with `new` in place of the first `old`.
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let at = position(bytes, old).unwrap();
+    [&bytes[..at], new, &bytes[at + old.len()..]].concat()
+}
+
+fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
