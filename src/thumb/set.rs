@@ -50,8 +50,9 @@ pub(super) fn make(
     let thumbnail = orientation.apply(thumbnail);
     let (blurhash, thumbhash) = placeholder::of(&thumbnail, spec.background)?;
     let source_bytes = bytes.len() as u64;
-    let encoded = |upright| encode::encode(&Prepared::new(upright, spec), spec, source_bytes);
-    let thumbnail = encoded(thumbnail)?;
+    let encoded =
+        |upright, own| encode::encode(&Prepared::new(upright, spec), spec, source_bytes, own);
+    let thumbnail = encoded(thumbnail, None)?;
     let preview = if plan.shows_preview {
         let as_it_is = !partial
             && profile.is_none()
@@ -61,8 +62,7 @@ pub(super) fn make(
             && format == Format::Jpeg
             && matches!(preview.model, Model::Gray | Model::YCbCr);
         let own = if as_it_is { original(bytes, &preview, spec) } else { None };
-        let encoded = encoded(orientation.apply(preview))?;
-        Some(own.filter(|own| own.bytes.len() < encoded.bytes.len()).unwrap_or(encoded))
+        Some(encoded(orientation.apply(preview), own)?)
     } else {
         None
     };

@@ -6,6 +6,7 @@
 //! cargo bench -p finalmile-compare --bench limiter [-- …]
 //! cargo bench -p finalmile-compare --bench ledger [-- …]
 //! cargo bench -p finalmile-compare --bench webhooks [-- …]
+//! cargo bench -p finalmile-compare --bench thumbs [-- …]
 //! ```
 //!
 //! Both sides do the same, in turns (ours, rival, ours, rival): a [`transfer`] on the same tables, or
@@ -26,6 +27,7 @@ pub mod budgets;
 pub mod callers;
 pub mod checks;
 pub mod consume;
+pub mod fidelity;
 pub mod flood;
 pub mod full;
 pub mod group_commit;
@@ -33,13 +35,17 @@ pub mod growth;
 pub mod inbox;
 pub mod keys;
 pub mod ledger;
+pub mod peak;
+pub mod photos;
 pub mod replay;
 pub mod report;
 pub mod resident;
 pub mod rivals;
 pub mod rounds;
+pub mod sharp;
 pub mod stored;
 pub mod stripe;
+pub mod thumbs;
 pub mod token;
 pub mod transfer;
 pub mod uploads;

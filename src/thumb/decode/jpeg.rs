@@ -43,6 +43,7 @@ pub(super) fn decode(
         max_pixels: limits.max_scaled_pixels.max(limits.max_pixels),
         max_bytes: limits.max_alloc_bytes,
         max_scans: limits.max_scans,
+        exact: false,
         watch: &mut watch,
     };
     let planes = match jpeg::decode(bytes, scale, &mut decoding) {

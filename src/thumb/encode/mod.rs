@@ -61,13 +61,18 @@ impl Prepared {
 }
 
 /// Encodes within the spec's budget, and if some lower quality can do it, within `source_bytes`.
+/// `own`, the same picture as a file that is there already, is taken where it is smaller.
 pub(super) fn encode(
     prepared: &Prepared,
     spec: &ThumbSpec,
     source_bytes: u64,
+    own: Option<Picture>,
 ) -> Result<Picture, ThumbError> {
     let wanted = spec.quality.clamp(1, 100);
     let mut bytes = prepared.encode(spec.encoding, wanted)?;
+    if let Some(own) = own.filter(|own| own.bytes.len() < bytes.len()) {
+        return Ok(own);
+    }
     if has_quality(spec.encoding) {
         let budget = spec.max_picture_bytes.map_or(u64::MAX, u64::from);
         let mut lower = |least: u8, most: u64| -> Result<(), ThumbError> {
