@@ -10,7 +10,7 @@ use super::bits::Bits;
 use super::error::JpegError;
 use super::header::Header;
 use super::huffman::{BadCode, Table};
-use super::idct::{Block, flat, inverse, last_index, places};
+use super::idct::{Block, flat, inverse, last_index, places, wrapped};
 use super::planes::{Frame, Partial, Plane};
 use super::scan::{Coder, Grid, Progress, run};
 use super::script::{Part, Scan, Script};
@@ -179,7 +179,7 @@ impl BlockCodes {
         bits.refill();
         *constant = constant.wrapping_add(self.dc.difference(bits)?);
         block[..N * N].fill(0);
-        block[0] = constant.wrapping_mul(self.quantiser[0]);
+        block[0] = wrapped(constant.wrapping_mul(self.quantiser[0]));
         let mut index = 1;
         while index <= const { last_index(N) } {
             match self.ac.step(bits)? {
@@ -187,7 +187,7 @@ impl BlockCodes {
                     index += run;
                     let place = const { places(N) }[index & 127];
                     block[usize::from(place & 127)] =
-                        value.wrapping_mul(self.quantiser[index & 127]);
+                        wrapped(value.wrapping_mul(self.quantiser[index & 127]));
                     index += 1;
                 }
                 Step::Zeros(run) => index += run,

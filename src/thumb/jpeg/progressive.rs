@@ -12,7 +12,7 @@ use super::bits::Bits;
 use super::error::JpegError;
 use super::header::Header;
 use super::huffman::{BadCode, Table};
-use super::idct::{flat, inverse, last_index, places};
+use super::idct::{flat, inverse, last_index, places, wrapped};
 use super::plan::Plan;
 use super::planes::{Frame, Partial, Plane, filled};
 use super::refine::AcRefine;
@@ -311,7 +311,8 @@ impl Dequantiser {
             let place = const { places(N) }[index & 127];
             let value = i32::from(value);
             let middle = value.signum() * self.middles[index & 63];
-            block[usize::from(place & 127)] = value * self.factors[index & 63] + middle;
+            let product = value.wrapping_mul(self.factors[index & 63]);
+            block[usize::from(place & 127)] = wrapped(product.wrapping_add(middle));
             others |= if index > 0 { value } else { 0 };
         }
         if others == 0 {
