@@ -136,9 +136,15 @@ fn both_ways<const N: usize>(
     let columns: Square<N> = from_fn(|column| from_fn(|row| block[column * N + row]));
     let half = transpose(&pass(&columns, POINT - KEPT, &transform));
     let samples = pass(&half, POINT + KEPT + 3, &transform);
-    let samples = samples.map(|row| row.map(|sample| clamped(i32::from(sample) + 128)));
-    for (row, samples) in samples.into_iter().enumerate() {
-        put(&mut out[row * stride..], samples);
+    let mut bytes = [[0; N]; N];
+    for row in 0..N {
+        for column in 0..N {
+            let sample = samples[row][column].saturating_add(128).clamp(0, 255);
+            bytes[row][column] = u8::try_from(sample).unwrap_or(u8::MAX);
+        }
+    }
+    for (row, bytes) in bytes.into_iter().enumerate() {
+        put(&mut out[row * stride..], bytes);
     }
 }
 
