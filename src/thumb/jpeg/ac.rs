@@ -4,7 +4,10 @@
 
 use super::bits::Bits;
 use super::error::JpegError;
-use super::huffman::{BadCode, Codes, Skip, SkipTable, Table};
+use super::huffman::{BadCode, Codes, Entry, Skip, SkipTable, Table};
+
+/// How many whole entries the bits of one refill are enough for, at 11 bits each.
+pub(super) const WHOLE_ENTRIES: usize = 5;
 
 /// What comes next in a block.
 pub(super) enum Step {
@@ -50,6 +53,13 @@ impl AcCodes {
             bits.skip(entry.length());
             return Ok(Step::Value(entry.run(), entry.value()));
         }
+        self.rest(entry, bits)
+    }
+
+    /// Takes the next symbol and its extra bits, where `entry`, its entry, is not whole.
+    #[inline(always)]
+    pub(super) fn rest(&self, entry: Entry, bits: &mut Bits<'_>) -> Result<Step, BadCode> {
+        bits.refill();
         let (symbol, length) = self.table.symbol(entry, bits)?;
         bits.skip(length);
         let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));

@@ -5,12 +5,12 @@
 //!
 //! Source: ITU-T T.81, section F.2.2.
 
-use super::ac::{AcCodes, Step};
+use super::ac::{AcCodes, Step, WHOLE_ENTRIES};
 use super::bits::Bits;
 use super::error::JpegError;
 use super::header::Header;
 use super::huffman::{BadCode, Table};
-use super::idct::{Block, flat, inverse, last_index, places};
+use super::idct::{Block, flat, inverse, last_index, places, wrapped};
 use super::planes::{Frame, Partial, Plane};
 use super::scan::{Coder, Grid, Progress, run};
 use super::script::{Part, Scan, Script};
@@ -179,19 +179,33 @@ impl BlockCodes {
         bits.refill();
         *constant = constant.wrapping_add(self.dc.difference(bits)?);
         block[..N * N].fill(0);
-        block[0] = constant.wrapping_mul(self.quantiser[0]);
+        block[0] = wrapped(constant.wrapping_mul(self.quantiser[0]));
         let mut index = 1;
-        while index <= const { last_index(N) } {
-            match self.ac.step(bits)? {
-                Step::Value(run, value) => {
-                    index += run;
-                    let place = const { places(N) }[index & 127];
-                    block[usize::from(place & 127)] =
-                        value.wrapping_mul(self.quantiser[index & 127]);
-                    index += 1;
+        'block: while index <= const { last_index(N) } {
+            bits.refill();
+            for _ in 0..WHOLE_ENTRIES {
+                let entry = self.ac.table.look(bits);
+                let value = if entry.is_whole() {
+                    bits.skip(entry.length());
+                    index += entry.run();
+                    entry.value()
+                } else {
+                    match self.ac.rest(entry, bits)? {
+                        Step::Value(run, value) => {
+                            index += run;
+                            self.put::<N>(block, index, value);
+                            index += 1;
+                        }
+                        Step::Zeros(run) => index += run,
+                        Step::End(_) => return Ok(index > 1),
+                    }
+                    continue 'block;
+                };
+                self.put::<N>(block, index, value);
+                index += 1;
+                if index > const { last_index(N) } {
+                    break 'block;
                 }
-                Step::Zeros(run) => index += run,
-                Step::End(_) => return Ok(index > 1),
             }
         }
         if index > 64 {
@@ -201,6 +215,14 @@ impl BlockCodes {
             self.ac.pass_over(bits, index, 64)?;
         }
         Ok(N > 1)
+    }
+
+    /// Puts a coefficient to its place.
+    #[inline(always)]
+    fn put<const N: usize>(&self, block: &mut Block, index: usize, value: i32) {
+        let place = const { places(N) }[index & 127];
+        let value = wrapped(value.wrapping_mul(self.quantiser[index & 127]));
+        block[usize::from(place & 127)] = value;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Huffman codes as tables that answer a whole question in one look.
 //!
-//! - The *value* table, on the next 10 bits: run, value and length of a code and its extra bits
+//! - The *value* table, on the next 11 bits: run, value and length of a code and its extra bits
 //!   where both fit, otherwise the symbol, otherwise that the code is longer.
 //! - The *skip* table, on the next 12 bits: how many bits and coefficients the next symbols take
 //!   together, extra bits included, which need be counted and not seen. It serves the coefficients
@@ -12,7 +12,7 @@
 use super::bits::{Bits, extend};
 use super::error::JpegError;
 
-const VALUE_BITS: u32 = 10;
+const VALUE_BITS: u32 = 11;
 pub(super) const SKIP_BITS: u32 = 12;
 
 /// A DHT segment's table: how many codes of 1 to 16 bits, and their symbols in order.
@@ -107,7 +107,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Fills the entries of all 10 bits that begin with `code`.
+    /// Fills the entries of all 11 bits that begin with `code`.
     fn enter(&mut self, code: u32, length: u32, symbol: u8, is_dc: bool) {
         let spare = VALUE_BITS - length;
         let size = u32::from(if is_dc { symbol } else { symbol & 15 });

@@ -8,14 +8,13 @@
 //! Whole numbers only, so every processor gives the same bytes. Coefficients that no encoder makes
 //! may overflow, and wrap.
 //!
-//! Source: Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11
-//! multiplications", ICASSP 1989, for N = 8. The others are written out from the definition.
+//! Source: the definition (ITU-T T.81, section A.3.3), written out for each N.
 
 use std::array::from_fn;
 use std::num::Wrapping;
 
-/// The coefficients of a block in rows of N, and behind them room for those that are dropped.
-pub(super) type Block = [i32; 128];
+/// The coefficients of a block in columns of N, and behind them room for those that are dropped.
+pub(super) type Block = [i16; 128];
 
 /// The last coefficient in zigzag order that is used.
 pub(super) const fn last_index(side: usize) -> usize {
@@ -38,7 +37,7 @@ pub(super) const fn places(side: usize) -> [u8; 128] {
         #[expect(clippy::cast_possible_truncation, reason = "at most 8")]
         let side = side as u8;
         if row < side && column < side {
-            places[index] = row * side + column;
+            places[index] = column * side + row;
         }
         // Up and to the right on even diagonals, down and to the left on odd ones.
         if (row + column).is_multiple_of(2) {
@@ -65,9 +64,9 @@ pub(super) const fn places(side: usize) -> [u8; 128] {
 #[inline(always)]
 pub(super) fn inverse<const N: usize>(block: &Block, out: &mut [u8], stride: usize) {
     match N {
-        1 => put(out, [sample(block[0])]),
+        1 => put(out, [sample(i32::from(block[0]))]),
         2 => {
-            let [a, b, c, d, ..] = *block;
+            let [a, c, b, d] = from_fn(|index| i32::from(block[index]));
             let (left, right) = ((a + b, a - b), (c + d, c - d));
             put(out, [sample(left.0 + right.0), sample(left.1 + right.1)]);
             put(&mut out[stride..], [sample(left.0 - right.0), sample(left.1 - right.1)]);
@@ -80,9 +79,9 @@ pub(super) fn inverse<const N: usize>(block: &Block, out: &mut [u8], stride: usi
 
 /// Writes the samples of a block whose only coefficient is the constant one.
 #[inline(always)]
-pub(super) fn flat<const N: usize>(constant: i32, out: &mut [u8], stride: usize) {
+pub(super) fn flat<const N: usize>(constant: i16, out: &mut [u8], stride: usize) {
     for row in 0..N {
-        put(&mut out[row * stride..], [sample(constant); N]);
+        put(&mut out[row * stride..], [sample(i32::from(constant)); N]);
     }
 }
 
@@ -96,7 +95,7 @@ fn put<const N: usize>(out: &mut [u8], samples: [u8; N]) {
 /// The sample that eight times its distance from the middle stands for.
 #[inline(always)]
 fn sample(eightfold: i32) -> u8 {
-    clamped((eightfold.wrapping_add(4) >> 3) + 128)
+    clamped(((eightfold + 4) >> 3) + 128)
 }
 
 #[inline(always)]
@@ -104,8 +103,21 @@ fn clamped(value: i32) -> u8 {
     u8::try_from(value.clamp(0, 255)).unwrap_or(u8::MAX)
 }
 
-/// N numbers at the same place of N rows.
-type Lanes<const N: usize> = [Wrapping<i32>; N];
+/// What fits 16 bits, as all that an encoder makes does. The rest is damage, and wraps.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "only damaged data is changed by it")]
+pub(super) const fn wrapped(value: i32) -> i16 {
+    value as i16
+}
+
+/// Numbers of 16 bits in rows of N: coefficients, or half transformed.
+///
+/// The constants have 16 bits as well, because sums of products of such are what every processor
+/// has vector instructions for, and the compiler finds them.
+type Square<const N: usize> = [[i16; N]; N];
+
+/// A number on its way through a transform.
+type Sum = Wrapping<i32>;
 
 /// Bits behind the point in the constants, which are multiples of 1/8192.
 const POINT: usize = 13;
@@ -113,105 +125,85 @@ const POINT: usize = 13;
 /// Bits behind the point that are kept between the columns' and the rows' transforms.
 const KEPT: usize = 2;
 
-/// Transforms all columns at once, then all rows at once.
+/// Transforms all rows at once, then all columns at once.
 #[inline(always)]
 fn both_ways<const N: usize>(
     block: &Block,
     out: &mut [u8],
     stride: usize,
-    transform: impl Fn([Lanes<N>; N]) -> [Lanes<N>; N],
+    transform: impl Fn([Sum; N]) -> [Sum; N],
 ) {
-    let rows = from_fn(|row| from_fn(|column| Wrapping(block[row * N + column])));
-    let columns = transpose(narrowed(transform(rows), POINT - KEPT));
-    let samples = transpose(narrowed(transform(columns), POINT + KEPT + 3));
-    for (row, samples) in samples.iter().enumerate() {
-        put(&mut out[row * stride..], samples.map(|sample| clamped(sample.0 + 128)));
+    let columns: Square<N> = from_fn(|column| from_fn(|row| block[column * N + row]));
+    let half = transpose(&pass(&columns, POINT - KEPT, &transform));
+    let samples = pass(&half, POINT + KEPT + 3, &transform);
+    let mut bytes = [[0; N]; N];
+    for row in 0..N {
+        for column in 0..N {
+            let sample = samples[row][column].saturating_add(128).clamp(0, 255);
+            bytes[row][column] = u8::try_from(sample).unwrap_or(u8::MAX);
+        }
+    }
+    for (row, bytes) in bytes.into_iter().enumerate() {
+        put(&mut out[row * stride..], bytes);
     }
 }
 
-#[inline(always)]
-fn narrowed<const N: usize>(rows: [Lanes<N>; N], bits: usize) -> [Lanes<N>; N] {
-    rows.map(|row| row.map(|value| (value + (Wrapping(1) << (bits - 1))) >> bits))
+/// Transforms what stands at the same place of all rows, for each place, and rounds `bits` away.
+#[inline(never)]
+fn pass<const N: usize>(
+    input: &Square<N>,
+    bits: usize,
+    transform: &impl Fn([Sum; N]) -> [Sum; N],
+) -> Square<N> {
+    let mut output = [[0; N]; N];
+    let rounding = Wrapping(1 << (bits - 1));
+    for lane in 0..N {
+        let results = transform(from_fn(|row| Wrapping(i32::from(input[row][lane]))));
+        for (row, result) in results.into_iter().enumerate() {
+            output[row][lane] = wrapped(((result + rounding) >> bits).0);
+        }
+    }
+    output
 }
 
 #[inline(always)]
-fn transpose<const N: usize>(rows: [Lanes<N>; N]) -> [Lanes<N>; N] {
-    from_fn(|row| from_fn(|column| rows[column][row]))
+fn transpose<const N: usize>(square: &Square<N>) -> Square<N> {
+    from_fn(|row| from_fn(|column| square[column][row]))
 }
 
+/// A constant, as a multiple of 1/8192.
 #[inline(always)]
-fn each<const N: usize>(
-    one: Lanes<N>,
-    other: Lanes<N>,
-    joined: impl Fn(Wrapping<i32>, Wrapping<i32>) -> Wrapping<i32>,
-) -> Lanes<N> {
-    from_fn(|lane| joined(one[lane], other[lane]))
-}
-
-#[inline(always)]
-fn plus<const N: usize>(one: Lanes<N>, other: Lanes<N>) -> Lanes<N> {
-    each(one, other, |a, b| a + b)
-}
-
-#[inline(always)]
-fn minus<const N: usize>(one: Lanes<N>, other: Lanes<N>) -> Lanes<N> {
-    each(one, other, |a, b| a - b)
-}
-
-#[inline(always)]
-fn times<const N: usize>(one: Lanes<N>, factor: Wrapping<i32>) -> Lanes<N> {
-    one.map(|value| value * factor)
-}
-
-#[inline(always)]
-fn widened<const N: usize>(one: Lanes<N>) -> Lanes<N> {
-    one.map(|value| value << POINT)
+const fn by(factor: i16) -> Sum {
+    Wrapping(factor as i32)
 }
 
 /// Three points: the cosines of 30, 60 and 0 degrees, times the square root of 2.
 #[inline(always)]
-fn three([x0, x1, x2]: [Lanes<3>; 3]) -> [Lanes<3>; 3] {
-    let odd = times(x1, Wrapping(10_033));
-    let base = widened(x0);
-    let even = plus(base, times(x2, Wrapping(5_793)));
-    let middle = minus(base, times(x2, Wrapping(11_585)));
-    [plus(even, odd), middle, minus(even, odd)]
+fn three([x0, x1, x2]: [Sum; 3]) -> [Sum; 3] {
+    let base = x0 << POINT;
+    let (even, middle) = (base + x2 * by(5_793), base - x2 * by(11_585));
+    let odd = x1 * by(10_033);
+    [even + odd, middle, even - odd]
 }
 
 /// Four points: the cosines of 22.5 and 67.5 degrees, times the square root of 2.
 #[inline(always)]
-fn four([x0, x1, x2, x3]: [Lanes<4>; 4]) -> [Lanes<4>; 4] {
-    let (wide, narrow) = (Wrapping(10_703), Wrapping(4_433));
-    let (sum, difference) = (widened(plus(x0, x2)), widened(minus(x0, x2)));
-    let outer = plus(times(x1, wide), times(x3, narrow));
-    let inner = minus(times(x1, narrow), times(x3, wide));
-    [plus(sum, outer), plus(difference, inner), minus(difference, inner), minus(sum, outer)]
+fn four([x0, x1, x2, x3]: [Sum; 4]) -> [Sum; 4] {
+    let (sum, difference) = ((x0 + x2) << POINT, (x0 - x2) << POINT);
+    let outer = x1 * by(10_703) + x3 * by(4_433);
+    let inner = x1 * by(4_433) - x3 * by(10_703);
+    [sum + outer, difference + inner, difference - inner, sum - outer]
 }
 
-/// Eight points, with the paper's 12 products.
+/// Eight points: four for the even frequencies, and for the odd ones the cosines of 11.25, 33.75,
+/// 56.25 and 78.75 degrees, times the square root of 2.
 #[inline(always)]
-fn eight([x0, x1, x2, x3, x4, x5, x6, x7]: [Lanes<8>; 8]) -> [Lanes<8>; 8] {
-    let (sum, difference) = (widened(plus(x0, x4)), widened(minus(x0, x4)));
-    let turned = times(plus(x2, x6), Wrapping(4_433));
-    let outer = plus(turned, times(x2, Wrapping(6_270)));
-    let inner = minus(turned, times(x6, Wrapping(15_137)));
-    let even =
-        [plus(sum, outer), plus(difference, inner), minus(difference, inner), minus(sum, outer)];
-
-    let (z3, z4) = (plus(x7, x3), plus(x5, x1));
-    let z5 = times(plus(z3, z4), Wrapping(9_633));
-    let z1 = times(plus(x7, x1), Wrapping(7_373));
-    let z2 = times(plus(x5, x3), Wrapping(20_995));
-    let z3 = minus(z5, times(z3, Wrapping(16_069)));
-    let z4 = minus(z5, times(z4, Wrapping(3_196)));
-    let odd = [
-        plus(minus(times(x1, Wrapping(12_299)), z1), z4),
-        plus(minus(times(x3, Wrapping(25_172)), z2), z3),
-        plus(minus(times(x5, Wrapping(16_819)), z2), z4),
-        plus(minus(times(x7, Wrapping(2_446)), z1), z3),
-    ];
-    from_fn(|row| match row {
-        0..4 => plus(even[row], odd[row]),
-        _ => minus(even[7 - row], odd[7 - row]),
-    })
+fn eight([x0, x1, x2, x3, x4, x5, x6, x7]: [Sum; 8]) -> [Sum; 8] {
+    let [e0, e1, e2, e3] = four([x0, x2, x4, x6]);
+    let odd = |a, b, c, d| (x1 * by(a) + x3 * by(b)) + (x5 * by(c) + x7 * by(d));
+    let o0 = odd(11_363, 9_633, 6_436, 2_260);
+    let o1 = odd(9_633, -2_260, -11_363, -6_436);
+    let o2 = odd(6_436, -11_363, 2_260, 9_633);
+    let o3 = odd(2_260, -6_436, 9_633, -11_363);
+    [e0 + o0, e1 + o1, e2 + o2, e3 + o3, e3 - o3, e2 - o2, e1 - o1, e0 - o0]
 }

@@ -6,13 +6,13 @@
 //!
 //! Source: ITU-T T.81, annex G.
 
-use super::ac::{AcCodes, Step};
+use super::ac::{AcCodes, Step, WHOLE_ENTRIES};
 use super::baseline::dc_table;
 use super::bits::Bits;
 use super::error::JpegError;
 use super::header::Header;
 use super::huffman::{BadCode, Table};
-use super::idct::{flat, inverse, last_index, places};
+use super::idct::{flat, inverse, last_index, places, wrapped};
 use super::plan::Plan;
 use super::planes::{Frame, Partial, Plane, filled};
 use super::refine::AcRefine;
@@ -220,22 +220,35 @@ impl<const N: usize> Coder for AcFirst<'_, N> {
         let end = self.last + 1;
         let seen = if is_asked { end } else { end.min(stored) };
         let mut index = self.first;
-        while index < seen {
-            match self.codes.step(bits)? {
-                Step::Value(run, value) => {
-                    index += run;
-                    if index < stored
-                        && let Some(place) = values.get_mut(index)
-                    {
-                        *place = narrowed(value << self.low);
+        'band: while index < seen {
+            bits.refill();
+            for _ in 0..WHOLE_ENTRIES {
+                let entry = self.codes.table.look(bits);
+                let step = if entry.is_whole() {
+                    bits.skip(entry.length());
+                    Step::Value(entry.run(), entry.value())
+                } else {
+                    self.codes.rest(entry, bits)?
+                };
+                match step {
+                    Step::Value(run, value) => {
+                        index += run;
+                        if index < stored
+                            && let Some(place) = values.get_mut(index)
+                        {
+                            *place = narrowed(value << self.low);
+                        }
+                        *places |= 1 << (index & 63);
+                        index += 1;
                     }
-                    *places |= 1 << (index & 63);
-                    index += 1;
+                    Step::Zeros(run) => index += run,
+                    Step::End(ended) => {
+                        self.ended = ended;
+                        return Ok(());
+                    }
                 }
-                Step::Zeros(run) => index += run,
-                Step::End(ended) => {
-                    self.ended = ended;
-                    return Ok(());
+                if !entry.is_whole() || index >= seen {
+                    continue 'band;
                 }
             }
         }
@@ -305,19 +318,18 @@ impl Dequantiser {
 
     #[inline(always)]
     fn samples<const N: usize>(&self, values: &[i16], out: &mut [u8], stride: usize) {
+        let first = values.first().map_or(0, |&value| i32::from(value));
+        if values.iter().skip(1).all(|&value| value == 0) {
+            return flat::<N>(wrapped(first.wrapping_mul(self.factors[0])), out, stride);
+        }
         let mut block = [0; 128];
-        let mut others = 0;
         for (index, &value) in values.iter().enumerate().take(const { stored(N) }) {
             let place = const { places(N) }[index & 127];
             let value = i32::from(value);
             let middle = value.signum() * self.middles[index & 63];
-            block[usize::from(place & 127)] = value * self.factors[index & 63] + middle;
-            others |= if index > 0 { value } else { 0 };
+            let product = value.wrapping_mul(self.factors[index & 63]);
+            block[usize::from(place & 127)] = wrapped(product.wrapping_add(middle));
         }
-        if others == 0 {
-            flat::<N>(block[0], out, stride);
-        } else {
-            inverse::<N>(&block, out, stride);
-        }
+        inverse::<N>(&block, out, stride);
     }
 }

@@ -102,6 +102,9 @@ const fn between(first: usize, last: usize) -> u64 {
 /// Takes a bit for each of the `known` coefficients and corrects those that are stored.
 #[inline(always)]
 fn correct<const N: usize>(bits: &mut Bits<'_>, values: &mut [i16], known: u64, low: u32) {
+    if known == 0 {
+        return;
+    }
     let stored = const { stored(N) };
     let mut near = known & between(0, stored - 1);
     let mut far = (known & !between(0, stored - 1)).count_ones();
