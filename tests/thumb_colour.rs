@@ -54,7 +54,7 @@ fn from_p3(colour: [u8; 3]) -> [u8; 3] {
 }
 
 #[test]
-fn display_p3_becomes_srgb_in_every_format_and_encoding() {
+fn t9_display_p3_becomes_srgb_in_every_format_and_encoding() {
     let profile = ColorProfile::new_display_p3().encode().unwrap();
     for colour in [[200, 60, 50], [40, 160, 90], [128, 128, 128]] {
         let wanted = from_p3(colour);
@@ -75,7 +75,7 @@ fn display_p3_becomes_srgb_in_every_format_and_encoding() {
 }
 
 #[test]
-fn srgb_is_left_as_it_is_and_broken_profiles_count_as_none() {
+fn t9_srgb_is_left_as_it_is_and_broken_profiles_count_as_none() {
     let srgb = ColorProfile::new_srgb().encode().unwrap();
     let mut cut = srgb.clone();
     cut.truncate(200);

@@ -156,3 +156,28 @@ fn what_is_no_picture_is_said_so_and_what_is_not_decoded_as_well() {
         assert!(!error.is_retryable());
     }
 }
+
+#[test]
+fn t8_a_cut_picture_is_partial_if_enough_of_it_is_there() {
+    let card = stored_card(1, 800, 640);
+    let png = encode(&card.clone().into(), ImageFormat::Png);
+    // The card's colours pack so well that its rows end long before the file does; noise does not.
+    let noisy = encode(&scene(800, 640).into(), ImageFormat::Png);
+    for (name, file) in [("JPEG", jpeg(&scene(800, 640), false)), ("PNG", noisy)] {
+        let whole = render(&file).unwrap();
+        assert!(!whole.partial);
+        let most = render(&file[..file.len() * 8 / 10]).unwrap();
+        assert!(most.partial, "{name}");
+        assert_eq!((most.source, most.thumbnail.width_px), (whole.source, 300));
+        // What is there is right.
+        let (one, other) = (pixels(&whole.preview.unwrap()), pixels(&most.preview.unwrap()));
+        for x in [20, 300, 580] {
+            assert!(close(other.get_pixel(x, 60), one.get_pixel(x, 60).0), "{name} at {x}");
+        }
+        let mut spec = ThumbSpec::default();
+        spec.min_rows_percent = 95;
+        let error = render_set(&file[..file.len() * 8 / 10], &spec).unwrap_err();
+        assert_eq!(error.code(), "IMAGE_TRUNCATED", "{name}");
+    }
+    assert!(!render(&png).unwrap().partial);
+}

@@ -1,27 +1,33 @@
 //! Pictures made small: an upright square thumbnail and a preview, from any photo a user may send.
 //!
-//! [`render_set`] decodes a picture once, shrinks it to the preview, makes the thumbnail from the
-//! preview and encodes both as JPEG. Sizes, quality and limits come from a [`ThumbSpec`], whose
-//! defaults give their reasons. Input is JPEG, PNG, WebP or GIF (the first frame).
+//! [`render_set`] decodes a picture once, as small as it may be, makes the preview of it, the thumbnail
+//! of the preview, and encodes both. Sizes, looks, encoding and limits come from a [`ThumbSpec`], whose
+//! defaults give their reasons; a flag that stops it, progress and the phone's own decoder from
+//! [`Hooks`]. Input is JPEG, PNG, WebP or GIF (the first frame).
 //!
 //! # Promises
 //!
 //! - **T1** Any input, cut or changed at any point, ends in pictures or in a [`ThumbError`]. It
 //!   never panics, also when a decoder does (this needs `panic = "unwind"`).
-//! - **T2** Limits are compared with what the headers claim before memory for pixels is taken.
+//! - **T2** Limits are compared with what the headers claim before memory for pixels is taken, and the
+//!   time with its limit between rows.
 //! - **T3** Pictures are upright: the EXIF orientation is applied once, to the small picture, and a
 //!   broken EXIF block counts as none.
-//! - **T4** Nothing is enlarged. The thumbnail is a centred square; the preview keeps the whole
-//!   picture and its shape, and is left out only when the source fits into the thumbnail's square.
+//! - **T4** Nothing is enlarged. The thumbnail is a square or, if so asked, lies within one; the preview
+//!   keeps the whole picture and its shape, and is left out only when the source fits into the
+//!   thumbnail's square.
 //! - **T5** Output carries pixels and nothing else: no EXIF, no place, no colour profile, no text.
 //! - **T6** The same input and spec give the same bytes, whatever the processor offers, so the
-//!   content id of a thumbnail is stable.
+//!   content id of a thumbnail is stable. What a platform's decoder gave is the platform's.
 //! - **T7** Transparent parts show the background; their hidden colour never bleeds into an edge.
+//! - **T8** A JPEG or PNG that is cut is rendered, and said to be partial, if
+//!   [`ThumbSpec::min_rows_percent`] of its rows are there.
+//! - **T9** Colours are sRGB: a profile is converted on the small picture, a broken one counts as none.
 //!
 //! # What it does not do yet
 //!
-//! Colour profiles are dropped, not converted: a Display P3 photo comes out slightly pale. HEIC,
-//! AVIF, TIFF and video are [`ThumbError::Unsupported`].
+//! HEIC, AVIF, TIFF and videos need a [`PlatformDecoder`]. A cut GIF or WebP is an error, however
+//! much of it is there.
 
 #![allow(clippy::float_arithmetic, reason = "places and shares of pictures are fractions")]
 
@@ -123,9 +129,9 @@ pub struct SourceInfo {
 
 /// Renders the small pictures of the encoded picture in `bytes`.
 ///
-/// Costs one full decode and holds the decoded pixels while it runs: about 36 MB for a photo of
-/// 12 million pixels, and never more than [`Limits::max_alloc_bytes`] by estimate. It computes and
-/// does not wait, so call it on a worker thread.
+/// A JPEG of 12 million pixels is decoded at a quarter of its size and takes some 4 MB, a PNG row by
+/// row, everything else whole; never more than [`Limits::max_alloc_bytes`] by estimate. It computes
+/// and does not wait, so call it on a worker thread.
 ///
 /// # Errors
 ///

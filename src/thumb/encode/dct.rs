@@ -87,12 +87,12 @@ impl Quantiser {
         let mut natural = [[0_i16; 8]; 8];
         for ((row, factors), lanes) in natural.iter_mut().zip(&self.factors).zip(transformed) {
             // `transformed` and the factors stand in columns; `row` is one of them.
-            *row = array::from_fn(|n| {
-                let rounded = (lanes.0[n] * factors[n] + ROUNDING).to_bits();
+            for ((value, lane), factor) in row.iter_mut().zip(lanes.0).zip(factors) {
+                let rounded = (lane * factor + ROUNDING).to_bits();
                 // The integer in two's complement.
                 let [low, high, ..] = rounded.wrapping_sub(ROUNDING.to_bits()).to_le_bytes();
-                i16::from_le_bytes([low, high])
-            });
+                *value = i16::from_le_bytes([low, high]);
+            }
         }
         let natural = natural.as_flattened();
         let (mut values, mut present) = ([0; 64], 0);
@@ -121,26 +121,39 @@ struct Lanes([f32; 8]);
 
 impl Add for Lanes {
     type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self(array::from_fn(|n| self.0[n] + other.0[n]))
+    #[inline(always)]
+    fn add(mut self, other: Self) -> Self {
+        for (lane, other) in self.0.iter_mut().zip(other.0) {
+            *lane += other;
+        }
+        self
     }
 }
 
 impl Sub for Lanes {
     type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        Self(array::from_fn(|n| self.0[n] - other.0[n]))
+    #[inline(always)]
+    fn sub(mut self, other: Self) -> Self {
+        for (lane, other) in self.0.iter_mut().zip(other.0) {
+            *lane -= other;
+        }
+        self
     }
 }
 
 impl Mul<f32> for Lanes {
     type Output = Self;
-    fn mul(self, factor: f32) -> Self {
-        Self(self.0.map(|lane| lane * factor))
+    #[inline(always)]
+    fn mul(mut self, factor: f32) -> Self {
+        for lane in &mut self.0 {
+            *lane *= factor;
+        }
+        self
     }
 }
 
 /// The transform of eight samples, in each of eight lanes.
+#[inline(always)]
 fn transform(rows: [Lanes; 8]) -> [Lanes; 8] {
     /// The cosine of three sixteenths of a turn, and what belongs to it in the figure.
     const C6: f32 = 0.382_683_43;
@@ -175,7 +188,13 @@ fn transform(rows: [Lanes; 8]) -> [Lanes; 8] {
 }
 
 fn transposed(rows: [Lanes; 8]) -> [Lanes; 8] {
-    array::from_fn(|n| Lanes(array::from_fn(|m| rows[m].0[n])))
+    let mut columns = [Lanes([0.0; 8]); 8];
+    for (n, column) in columns.iter_mut().enumerate() {
+        for (lane, row) in column.0.iter_mut().zip(&rows) {
+            *lane = row.0[n];
+        }
+    }
+    columns
 }
 
 #[cfg(test)]
