@@ -23,8 +23,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Limits shared over Redis, a scaled JPEG decoder,
-//! video posters, fetching from gateways, and the phone's native module.
+//! Limits shared over Redis, video posters, fetching from gateways, and the phone's native module.
 
 mod admin;
 mod audit;

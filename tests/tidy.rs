@@ -35,7 +35,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[(
 const DOMAIN: [&str; 7] = ["limit", "ledger", "upload", "webhook", "trash", "sweep", "report"];
 
 /// Crates, the only place that may name them, and whether `src/lib.rs` may re-export them.
-const HOMES: [(&str, &str, bool); 7] = [
+const HOMES: [(&str, &str, bool); 10] = [
     ("rusqlite", "src/engines/sqlite", true),
     ("postgres", "src/engines/postgres", true),
     ("tokio_postgres", "src/engines/postgres", true),
@@ -43,6 +43,9 @@ const HOMES: [(&str, &str, bool); 7] = [
     ("image", "src/thumb", false),
     ("fast_image_resize", "src/thumb", false),
     ("jpeg_encoder", "src/thumb", false),
+    ("memchr", "src/thumb", false),
+    ("moxcms", "src/thumb", false),
+    ("webpx", "src/thumb", false),
 ];
 
 #[test]

@@ -203,16 +203,16 @@ impl Desk {
         kind: &str,
         picture: &Picture,
     ) -> Result<Small, Error> {
-        let cached = self.cache.put_bytes(&picture.jpeg)?;
+        let cached = self.cache.put_bytes(&picture.bytes)?;
         let stem = photo.file_stem().unwrap_or_default().to_string_lossy();
         let full = full.to_string();
         // Photos of one name from two folders stay apart by the end of their content ids.
         let tail = &full[full.len().saturating_sub(6)..];
         let path = self.out.join(format!("{stem}-{tail}.{kind}.jpg"));
-        let copied = fs::write(&path, &picture.jpeg);
+        let copied = fs::write(&path, &picture.bytes);
         // The cache has it in any case; the name is a convenience.
         let path = if copied.is_ok() { path } else { cached.path };
-        let cid = cid_of_bytes(&picture.jpeg);
+        let cid = cid_of_bytes(&picture.bytes);
         Ok(Small { path, cid, width: picture.width_px, height: picture.height_px })
     }
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-/// A picture format, told from the first bytes.
+/// A picture or video format, told from the first bytes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Format {
@@ -19,6 +19,37 @@ pub enum Format {
     WebP,
     /// GIF, its first frame.
     Gif,
+    /// HEIC and other HEIF pictures coded as HEVC.
+    Heic,
+    /// AVIF, also the first picture of a sequence.
+    Avif,
+    /// JPEG XL.
+    JpegXl,
+    /// TIFF, and camera formats built on it.
+    Tiff,
+    /// Windows bitmaps.
+    Bmp,
+    /// MP4 and its relatives (3GP, fragmented MP4).
+    Mp4,
+    /// QuickTime, as iPhones record it.
+    QuickTime,
+    /// Matroska and WebM.
+    Matroska,
+}
+
+impl Format {
+    /// What would decode it where this crate does not, for an error that says so.
+    pub(super) const fn handled_by(self) -> &'static str {
+        match self {
+            Self::Jpeg | Self::Png | Self::WebP | Self::Gif => "this crate",
+            Self::Heic => "a `PlatformDecoder` or the feature `heic`",
+            Self::Avif | Self::JpegXl => "a `PlatformDecoder`",
+            Self::Tiff | Self::Bmp => "a `PlatformDecoder` or another program",
+            Self::Mp4 | Self::QuickTime | Self::Matroska => {
+                "a `PlatformDecoder` or the feature `ffmpeg`"
+            }
+        }
+    }
 }
 
 impl fmt::Display for Format {
@@ -28,6 +59,14 @@ impl fmt::Display for Format {
             Self::Png => "PNG",
             Self::WebP => "WebP",
             Self::Gif => "GIF",
+            Self::Heic => "HEIC",
+            Self::Avif => "AVIF",
+            Self::JpegXl => "JPEG XL",
+            Self::Tiff => "TIFF",
+            Self::Bmp => "BMP",
+            Self::Mp4 => "MP4",
+            Self::QuickTime => "QuickTime",
+            Self::Matroska => "Matroska",
         })
     }
 }
@@ -36,8 +75,8 @@ impl fmt::Display for Format {
 pub(super) enum Sniffed {
     /// One of ours.
     Known(Format),
-    /// A picture that is not decoded here.
-    Foreign(&'static str),
+    /// A picture or video that is not decoded here.
+    Foreign(Format),
     /// No picture.
     Nothing,
 }
@@ -50,12 +89,18 @@ pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
             Sniffed::Known(Format::WebP)
         }
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Sniffed::Known(Format::Gif),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', ..] => Sniffed::Foreign("AVIF"),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => {
-            Sniffed::Foreign("HEIF")
+        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Sniffed::Foreign(match brand {
+            [b'a', b'v', b'i', ..] => Format::Avif,
+            [b'q', b't', ..] => Format::QuickTime,
+            [b'h' | b'm', b'e' | b'i', ..] => Format::Heic,
+            _ => Format::Mp4,
+        }),
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Sniffed::Foreign(Format::Tiff),
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Sniffed::Foreign(Format::Bmp),
+        [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => {
+            Sniffed::Foreign(Format::JpegXl)
         }
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Sniffed::Foreign("TIFF"),
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Sniffed::Foreign("BMP"),
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => Sniffed::Foreign(Format::Matroska),
         _ => Sniffed::Nothing,
     }
 }
@@ -65,10 +110,14 @@ pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
 pub(super) struct Survey<'a> {
     /// The TIFF structure of the first EXIF block.
     pub(super) exif: Option<&'a [u8]>,
+    /// The pieces of the colour profile, in their order; PNG packs its own.
+    pub(super) icc: Vec<&'a [u8]>,
     /// The container's own end was reached.
     pub(super) complete: bool,
     /// JPEG: how many scans, 0 in other formats.
     pub(super) scans: u32,
+    /// JPEG: how many bytes there are up to the end of the main picture.
+    pub(super) length: usize,
     /// JPEG: colour planes.
     pub(super) components: u8,
     /// JPEG: decoding keeps every coefficient until the last scan.
@@ -91,6 +140,8 @@ pub(super) fn survey(format: Format, bytes: &[u8]) -> Survey<'_> {
         }
         // The blocks of a GIF carry no orientation.
         Format::Gif => survey.complete = walk_gif(bytes).is_some(),
+        // Not decoded here, or by decoders that read for themselves.
+        _ => {}
     }
     survey
 }
@@ -108,6 +159,7 @@ fn walk_jpeg<'a>(bytes: &'a [u8], survey: &mut Survey<'a>) -> Option<()> {
             0x00 | 0x01 | 0xD0..=0xD8 => at += 2,
             0xD9 => {
                 survey.complete = true;
+                survey.length = at + 2;
                 return Some(());
             }
             _ => {
@@ -134,6 +186,15 @@ fn walk_jpeg<'a>(bytes: &'a [u8], survey: &mut Survey<'a>) -> Option<()> {
                     0xE1 => {
                         let exif = body.strip_prefix(b"Exif\0\0".as_slice());
                         survey.exif = survey.exif.or(exif);
+                    }
+                    0xE2 => {
+                        // Behind the name: this piece's number from 1, and how many there are.
+                        let piece = body.strip_prefix(b"ICC_PROFILE\0".as_slice());
+                        if let Some([number, _, profile @ ..]) = piece
+                            && usize::from(*number) == survey.icc.len() + 1
+                        {
+                            survey.icc.push(profile);
+                        }
                     }
                     _ => {}
                 }
@@ -179,6 +240,7 @@ fn walk_chunk<'a>(rest: &'a [u8], survey: &mut Survey<'a>) -> Option<&'a [u8]> {
     let length = usize::try_from(le32(rest, 4)?).ok()?;
     let body = rest.get(8..8_usize.checked_add(length)?)?;
     match rest.get(..4)? {
+        b"ICCP" => survey.icc = vec![body],
         b"EXIF" => survey.exif = survey.exif.or(Some(strip_exif_header(body))),
         b"VP8 " => {
             // Three bytes of frame tag, three of start code, then 14 bits of width and of height.

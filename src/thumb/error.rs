@@ -22,11 +22,14 @@ pub enum ThumbError {
     #[error("the data does not begin like a picture")]
     NotAnImage,
 
-    /// A picture, but of a kind that is not decoded here.
-    #[error("unsupported picture: {what}")]
+    /// A picture or video, but of a kind that is not decoded here.
+    #[error("unsupported: {what}; {handled_by} would handle it")]
     Unsupported {
-        /// The format or feature.
+        /// The format or its special feature.
         what: String,
+        /// What would decode it: a feature of this crate, a
+        /// [`PlatformDecoder`](super::PlatformDecoder), another program.
+        handled_by: &'static str,
     },
 
     /// The source passes one of the [`Limits`](super::Limits).
@@ -39,6 +42,17 @@ pub enum ThumbError {
         /// The limit.
         limit: u64,
     },
+
+    /// It took longer than [`Limits::max_time`](super::Limits::max_time).
+    #[error("not done after {limit_ms} ms")]
+    TimedOut {
+        /// The limit.
+        limit_ms: u64,
+    },
+
+    /// The host asked to stop, through [`Hooks::cancel`](super::Hooks::cancel).
+    #[error("cancelled")]
+    Cancelled,
 
     /// The file ends before the picture does: an interrupted transfer.
     #[error("{format} ends before the picture does")]
@@ -54,6 +68,15 @@ pub enum ThumbError {
         format: Format,
         /// The decoder's complaint.
         source: Box<dyn StdError + Send + Sync>,
+    },
+
+    /// The host's own decoder failed.
+    #[error("the platform's decoder failed on {what}: {said}")]
+    Platform {
+        /// What it was asked to decode.
+        what: Format,
+        /// Its complaint.
+        said: String,
     },
 
     /// The file could not be read.
@@ -98,8 +121,10 @@ impl ThumbError {
             Self::NotAnImage => "NOT_AN_IMAGE",
             Self::Unsupported { .. } => "UNSUPPORTED_IMAGE",
             Self::TooLarge { .. } => "IMAGE_TOO_LARGE",
+            Self::TimedOut { .. } => "IMAGE_TIMED_OUT",
+            Self::Cancelled => "CANCELLED",
             Self::Truncated { .. } => "IMAGE_TRUNCATED",
-            Self::Damaged { .. } => "IMAGE_DAMAGED",
+            Self::Damaged { .. } | Self::Platform { .. } => "IMAGE_DAMAGED",
             Self::Unreadable { .. } => "FILE_UNREADABLE",
             Self::OutOfMemory { .. } | Self::Internal { .. } => "INTERNAL_ERROR",
         }
@@ -112,8 +137,10 @@ impl ThumbError {
             Self::NotAnImage => "This file is not a picture",
             Self::Unsupported { .. } => "This kind of picture is not supported",
             Self::TooLarge { .. } => "This picture is too large",
+            Self::TimedOut { .. } => "This picture took too long",
+            Self::Cancelled => "This was cancelled",
             Self::Truncated { .. } => "This picture is incomplete. Please send it again",
-            Self::Damaged { .. } => "This picture is damaged",
+            Self::Damaged { .. } | Self::Platform { .. } => "This picture is damaged",
             Self::Unreadable { .. } => "The file could not be read",
             Self::OutOfMemory { .. } | Self::Internal { .. } => {
                 "Something went wrong. Please try again"
@@ -125,7 +152,7 @@ impl ThumbError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::OutOfMemory { .. } => true,
+            Self::OutOfMemory { .. } | Self::TimedOut { .. } | Self::Cancelled => true,
             Self::Unreadable { source, .. } => may_pass(source),
             _ => false,
         }

@@ -6,7 +6,8 @@
 //!
 //! Source: Exif 3.0 (CIPA DC-008), section 4.6.5.1.5; TIFF 6.0, section 2.
 
-use super::resize::Raster;
+use super::geometry::Region;
+use super::raster::{Plane, Raster};
 
 /// How stored pixels must be turned to stand upright. The discriminant is the EXIF code.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -85,24 +86,60 @@ impl Orientation {
         read_tag(tiff).and_then(Self::from_exif_code).unwrap_or_default()
     }
 
-    /// The picture `stored` stands upright in the result.
-    pub(super) fn apply(self, stored: &Raster) -> Raster {
-        let (width, height) = if self.swaps_sides() {
-            (stored.height, stored.width)
-        } else {
-            (stored.width, stored.height)
-        };
+    /// Width and height of a stored picture once it stands upright, and the other way round.
+    pub(super) const fn upright_size(self, (width, height): (u32, u32)) -> (u32, u32) {
+        if self.swaps_sides() { (height, width) } else { (width, height) }
+    }
+
+    /// Where a part of the upright picture, whose size is given as well, lies in the stored one.
+    pub(super) fn stored_region(self, upright: Region, (width, height): (u32, u32)) -> Region {
+        let Region { left, top, width: across, height: down } = upright;
+        let (right, bottom) = (width - left - across, height - top - down);
         let (mirror_x, mirror_y) = self.mirrors();
-        let mut pixels = Vec::with_capacity(stored.pixels.len());
+        // The mirrors are those of the stored axes: along the upright ones they change places.
+        if self.swaps_sides() {
+            Region {
+                left: if mirror_x { bottom } else { top },
+                top: if mirror_y { right } else { left },
+                width: down,
+                height: across,
+            }
+        } else {
+            Region {
+                left: if mirror_x { right } else { left },
+                top: if mirror_y { bottom } else { top },
+                width: across,
+                height: down,
+            }
+        }
+    }
+
+    /// The picture `stored` stands upright in the result, ready to be encoded: where its planes lay
+    /// in the full picture is forgotten.
+    pub(super) fn apply(self, stored: Raster) -> Raster {
+        if self == Self::Upright {
+            return stored;
+        }
+        let (width, height) = self.upright_size((stored.width, stored.height));
+        let samples = stored.model.samples();
+        let planes = stored.planes.iter().map(|plane| self.turn(plane, samples)).collect();
+        Raster { width, height, model: stored.model, planes }
+    }
+
+    fn turn(self, stored: &Plane, samples: usize) -> Plane {
+        let (width, height) = self.upright_size((stored.width, stored.height));
+        let (mirror_x, mirror_y) = self.mirrors();
+        let mut data = Vec::with_capacity(width as usize * height as usize * samples);
         for y in 0..height {
             for x in 0..width {
                 let (from_x, from_y) = if self.swaps_sides() { (y, x) } else { (x, y) };
                 let from_x = if mirror_x { stored.width - 1 - from_x } else { from_x };
                 let from_y = if mirror_y { stored.height - 1 - from_y } else { from_y };
-                pixels.extend_from_slice(stored.pixel(from_x, from_y));
+                let at = (from_y as usize * stored.stride as usize + from_x as usize) * samples;
+                data.extend_from_slice(&stored.data[at..at + samples]);
             }
         }
-        Raster { pixels, width, height, samples: stored.samples }
+        Plane::packed(width, height, data)
     }
 }
 

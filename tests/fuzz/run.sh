@@ -3,7 +3,7 @@
 #
 # Usage: bash tests/fuzz/run.sh TARGET [RUNS] [libFuzzer's options...]
 #
-# TARGET is webhook_header, webhook_payload, cid or thumbnail. RUNS is how many inputs are tried,
+# TARGET is webhook_header, webhook_payload, cid, thumbnail or jpeg. RUNS is how many inputs are tried,
 # by default 10,000,000; of thumbnail, whose runs are slow, it is how many seconds, by default 900.
 # Needs stable Rust and a C++ compiler (Debian: g++), and no sanitizer: the library has no `unsafe`.
 #

@@ -1,7 +1,7 @@
 """Makes the folders in seeds/: small inputs that reach far, for the fuzzer to change.
 
     python3 -m venv venv && venv/bin/pip install pillow==11.3.0
-    venv/bin/python tests/fuzz/seeds.py
+    venv/bin/python tests/fuzz/seeds.py    # wants cjpeg (Debian: libjpeg-turbo-progs) for seeds/jpeg
 
 Run it again after adding one. Pictures are drawn here, and the webhooks are those of
 tests/data/stripe_signatures.json and a few more.
@@ -11,6 +11,8 @@ import base64
 import io
 import json
 import struct
+import subprocess
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -210,3 +212,35 @@ for name, data in {
                             append_images=[rgb.rotate(180).quantize(16)]),
 }.items():
     put("thumbnail", name, data)
+
+# --- jpeg ----------------------------------------------------------------------------------------
+
+# Waves and an edge, 27 x 21 pixels: no side is a whole number of blocks.
+SMALL = bytes(
+    (x * 9 * (plane + 1) + y * 5 + (90 if x > y else 0)) % 256
+    for y in range(21) for x in range(27) for plane in range(3)
+)
+SCRIPTS = {
+    "apart": "0;1;2;",
+    "bands": "0 1 2: 0-0, 0, 1; 0: 1-4, 0, 2; 0: 5-63, 0, 2; 2: 1-63, 0, 0; 1: 1-63, 0, 1;"
+    "0: 1-63, 2, 1; 1: 1-63, 1, 0; 0 1 2: 0-0, 1, 0; 0: 1-63, 1, 0;",
+}
+with tempfile.TemporaryDirectory() as folder:
+    for name, options in {
+        "base": "-quality 80 -sample 2x2",
+        "fine": "-quality 100 -sample 1x1",
+        "wide": "-quality 80 -sample 4x1 -optimize",
+        "restarts": "-quality 60 -sample 2x1 -restart 1B",
+        "apart": "-quality 80 -sample 1x2 -restart 2B",
+        "progressive": "-quality 85 -sample 2x2 -progressive",
+        "progressive-restarts": "-quality 85 -sample 2x1 -progressive -restart 1B",
+        "bands": "-quality 90 -sample 2x2",
+        "grey": "-quality 75 -grayscale",
+    }.items():
+        command = ["cjpeg", *options.split()]
+        if name in SCRIPTS:
+            script = Path(folder, name)
+            script.write_text(SCRIPTS[name])
+            command += ["-scans", str(script)]
+        pnm = b"P6 27 21 255\n" + SMALL
+        put("jpeg", name, subprocess.run(command, input=pnm, stdout=-1, check=True).stdout)

@@ -7,6 +7,7 @@
 //! cargo bench -p finalmile-compare --bench ledger [-- …]
 //! cargo bench -p finalmile-compare --bench webhooks [-- …]
 //! cargo bench -p finalmile-compare --bench trash [-- …]
+//! cargo bench -p finalmile-compare --bench thumbs [-- …]
 //! ```
 //!
 //! Both sides do the same, in turns (ours, rival, ours, rival): a [`transfer`] on the same tables, or
@@ -27,6 +28,7 @@ pub mod budgets;
 pub mod callers;
 pub mod checks;
 pub mod consume;
+pub mod fidelity;
 pub mod flood;
 pub mod full;
 pub mod group_commit;
@@ -35,14 +37,18 @@ pub mod inbox;
 pub mod items;
 pub mod keys;
 pub mod ledger;
+pub mod peak;
+pub mod photos;
 pub mod replay;
 pub mod report;
 pub mod resident;
 pub mod rivals;
 pub mod rounds;
+pub mod sharp;
 pub mod stored;
 pub mod stripe;
 pub mod sweeps;
+pub mod thumbs;
 pub mod token;
 pub mod transfer;
 pub mod uploads;

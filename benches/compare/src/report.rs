@@ -29,14 +29,22 @@ pub enum Unit {
     PerSecond,
     /// Microseconds of processor time per operation.
     CpuMicros,
+    /// Milliseconds of processor time per operation.
+    CpuMillis,
+    /// Milliseconds that passed.
+    Millis,
     /// Nanoseconds of processor time per check.
     CpuNanos,
     /// Nanoseconds that passed per check.
     Nanos,
     /// Nanoseconds that passed, shown as microseconds.
     Micros,
-    /// Bytes of memory per key.
+    /// Bytes, of memory per key or of files.
     Bytes,
+    /// Millions of bytes.
+    Megabytes,
+    /// Decibels.
+    Decibels,
     /// Commits, each with a sync of its own, per operation.
     Commits,
 }
@@ -97,6 +105,9 @@ impl Unit {
                 format!("{median}/s ({min} to {max})")
             }
             Self::CpuMicros => format!("{median:.1} µs ({min:.1} to {max:.1})"),
+            Self::CpuMillis | Self::Millis => format!("{median:.1} ms ({min:.1} to {max:.1})"),
+            Self::Megabytes => format!("{median:.1} MB ({min:.1} to {max:.1})"),
+            Self::Decibels => format!("{median:.1} dB"),
             Self::CpuNanos | Self::Nanos => format!("{median:.1} ns ({min:.1} to {max:.1})"),
             Self::Micros => {
                 let [median, min, max] = [median, min, max].map(|nanos| digits(nanos / 1e3));

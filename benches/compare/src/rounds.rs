@@ -42,6 +42,12 @@ impl Runs {
         (self.at(low) + self.at(high)) / 2.0
     }
 
+    /// What the figures come to, shared evenly.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.sorted.iter().sum::<f64>() / self.sorted.len() as f64
+    }
+
     /// The lowest figure.
     #[must_use]
     pub fn min(&self) -> f64 {

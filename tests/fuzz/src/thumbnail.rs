@@ -4,7 +4,7 @@
 //! stays far below what libFuzzer allows one input in memory and time; the pictures are small, so
 //! that small seeds are shrunk at all.
 
-use finalmile::thumb::{Picture, ThumbSpec, ThumbnailSet, render_set};
+use finalmile::thumb::{Encoding, Fit, Format, Gravity, Picture, ThumbSpec, ThumbnailSet, render_set};
 
 const THUMBNAIL_PX: u32 = 12;
 const PREVIEW_PX: u32 = 20;
@@ -14,6 +14,7 @@ fn spec() -> ThumbSpec {
     (spec.thumbnail_side_px, spec.preview_side_px) = (12, 20);
     spec.limits.max_input_bytes = 1 << 20;
     spec.limits.max_pixels = 1 << 20;
+    spec.limits.max_scaled_pixels = 1 << 20;
     spec.limits.max_alloc_bytes = 32 << 20;
     spec.limits.max_scans = 10;
     spec
@@ -28,6 +29,21 @@ pub fn run(data: &[u8]) {
     if let Ok(set) = render_set(data, &spec()) {
         is_as_promised(&set);
         assert_eq!(render_set(data, &spec()).ok(), Some(set), "the second rendering differs");
+    }
+    // What a host may choose instead, by the number of bytes.
+    let mut other = spec();
+    other.linear_light = data.len() & 1 == 1;
+    other.keep_alpha = data.len() & 2 == 2;
+    other.encoding = if data.len() & 4 == 4 { Encoding::Png } else { Encoding::Jpeg };
+    other.fit = if data.len() & 8 == 8 { Fit::Contain } else { Fit::Cover(Gravity::BottomRight) };
+    other.max_picture_bytes = (data.len() & 16 == 16).then_some(400);
+    other.min_rows_percent = 1;
+    if let Ok(set) = render_set(data, &other) {
+        let (width, height) = size(&set.thumbnail);
+        assert!(width.max(height) <= THUMBNAIL_PX, "a thumbnail of {width} x {height}");
+        set.preview.iter().for_each(|preview| {
+            size(preview);
+        });
     }
 }
 
@@ -54,8 +70,11 @@ fn is_as_promised(set: &ThumbnailSet) {
 
 /// What another reader sees, which must be what is said.
 fn size(picture: &Picture) -> (u32, u32) {
-    let format = image::ImageFormat::Jpeg;
-    let read = image::load_from_memory_with_format(&picture.jpeg, format);
+    let format = match picture.format {
+        Format::Png => image::ImageFormat::Png,
+        _ => image::ImageFormat::Jpeg,
+    };
+    let read = image::load_from_memory_with_format(&picture.bytes, format);
     let read = read.expect("a picture of ours can be read");
     assert_eq!((read.width(), read.height()), (picture.width_px, picture.height_px));
     (picture.width_px, picture.height_px)

@@ -1,0 +1,73 @@
+//! The photographs: five of Debian's wallpapers, rendered as a phone would have taken them.
+//!
+//! Sizes of a phone's sensor, grain, quality 92, 4:2:0, plain Huffman tables. They are made once, into
+//! the folder of the build, and are the same wherever they are made with the same sharp.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+
+use crate::sharp::Sharp;
+
+const FOLDER: &str = "/usr/share/backgrounds";
+
+/// Trees, an insect, a building, a field, an evening sky.
+const WALLPAPERS: [&str; 5] = [
+    "Bridge_by_Sander_Klootwijk.jpg",
+    "Dragonfly_by_Bolly.jpg",
+    "Kleiber_by_Lukas_Baubkus.jpg",
+    "seeding_by_Clements_Engelhardt.jpg",
+    "sunset_by_Aitzol_Berasategi.jpg",
+];
+
+/// What a row is measured on.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// How the files are encoded: `jpeg`, `progressive`, `png` or `webp`.
+    pub kind: &'static str,
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+impl Kind {
+    /// Of 12 megapixels.
+    #[must_use]
+    pub const fn phone(kind: &'static str) -> Self {
+        Self { kind, width: 4_032, height: 3_024 }
+    }
+}
+
+/// The five photographs of a kind, made if they are not there.
+///
+/// # Errors
+///
+/// Which package is missing, or what sharp says.
+pub fn of(kind: Kind, place: &Path, sharp: &mut Sharp) -> Result<Vec<PathBuf>, String> {
+    let folder = place.join("photos");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let Kind { kind, width, height } = kind;
+    let photo = |name: &&str| {
+        let from = Path::new(FOLDER).join(name);
+        if !from.exists() {
+            let packages = "lomiri-wallpapers-20.04 lomiri-wallpapers-16.04";
+            return Err(format!("{} is missing: apt-get install {packages}", from.display()));
+        }
+        let to = folder.join(format!("{width}x{height}-{kind}-{name}"));
+        if !to.exists() {
+            let unfinished = to.with_extension("part");
+            let asked = json!({
+                "op": "make", "from": from, "to": unfinished,
+                "width": width, "height": height, "kind": kind,
+            });
+            sharp.ask(&asked)?;
+            fs::rename(&unfinished, &to).map_err(|e| format!("{}: {e}", to.display()))?;
+        }
+        Ok(to)
+    };
+    WALLPAPERS.iter().map(photo).collect()
+}

@@ -1,0 +1,233 @@
+//! Sequential scans: each holds its blocks whole, so they become samples at once.
+//!
+//! Of a block the coefficients up to the last that the scale keeps are decoded one by one. What
+//! follows is only counted, several symbols at a look, until the block ends.
+//!
+//! Source: ITU-T T.81, section F.2.2.
+
+use super::ac::{AcCodes, Step, WHOLE_ENTRIES};
+use super::bits::Bits;
+use super::error::JpegError;
+use super::header::Header;
+use super::huffman::{BadCode, Table};
+use super::idct::{Block, flat, inverse, last_index, places, wrapped};
+use super::planes::{Frame, Partial, Plane};
+use super::scan::{Coder, Grid, Progress, run};
+use super::script::{Part, Scan, Script};
+use super::tables::{Quantiser, Tables};
+use super::{Control, check};
+
+/// Decodes every plane's first scan; what follows then cannot change anything.
+pub(super) fn decode<const N: usize>(
+    bytes: &[u8],
+    header: &Header,
+    frame: &Frame,
+    control: &mut Control<'_>,
+) -> Result<(Vec<Plane>, Option<Partial>), JpegError> {
+    check("bytes of memory", frame.all_blocks() as u64 * (N * N) as u64, control.max_bytes)?;
+    let mut planes = frame.planes(N)?;
+    let mut script = Script::new(bytes);
+    let mut seen = vec![false; planes.len()];
+    let mut progress = Progress::new(frame, control.watch);
+    let mut scans = 0;
+    while seen.contains(&false)
+        && let Some(scan) = script.next_scan(header)
+    {
+        scans += 1;
+        check("scans", scans, u64::from(control.max_scans))?;
+        if scans == 1 {
+            progress.expect(planes.len() + 1 - scan.parts.len());
+        }
+        let grid = Grid::new(frame, &scan.parts, script.tables.interval);
+        let mut coder =
+            match Sequential::<N>::new(&scan, frame, header, &script.tables, &mut planes) {
+                Ok(coder) => coder,
+                Err(error) if scans == 1 => return Err(error),
+                Err(_) => break,
+            };
+        let marker = run(bytes, &scan, &grid, &mut coder, &mut progress)?;
+        script.resume(marker);
+        for part in &scan.parts {
+            seen[part.component] = true;
+        }
+    }
+    if scans == 0 {
+        return Err(JpegError::Truncated);
+    }
+    if seen.contains(&false) {
+        progress.damage_all();
+    }
+    Ok((planes, progress.partial()))
+}
+
+/// Decodes the MCUs of a sequential scan, N x N samples a block.
+pub(super) struct Sequential<'a, const N: usize> {
+    parts: Vec<Channel>,
+    planes: &'a mut [Plane],
+    block: Block,
+}
+
+/// A plane's share of a scan.
+struct Channel {
+    plane: usize,
+    /// Blocks of an MCU in a row, 1 in a scan of one plane.
+    horizontal: usize,
+    /// Rows of blocks of an MCU, 1 in a scan of one plane.
+    vertical: usize,
+    codes: BlockCodes,
+    /// The constant coefficient of the block before.
+    constant: i32,
+}
+
+/// What the coefficients of a block are coded with.
+struct BlockCodes {
+    dc: Table,
+    ac: AcCodes,
+    /// In zigzag order, and zeros for what damaged data may ask for.
+    quantiser: [i32; 128],
+}
+
+impl<'a, const N: usize> Sequential<'a, N> {
+    pub(super) fn new(
+        scan: &Scan,
+        frame: &Frame,
+        header: &Header,
+        tables: &Tables,
+        planes: &'a mut [Plane],
+    ) -> Result<Self, JpegError> {
+        let alone = scan.parts.len() == 1;
+        let channel = |part: &Part| {
+            let extent = frame.extents.get(part.component).ok_or(JpegError::Damaged("scan"))?;
+            let (horizontal, vertical) =
+                if alone { (1, 1) } else { (extent.horizontal, extent.vertical) };
+            let quantiser = tables.quantiser(&header.components[part.component]);
+            let codes = BlockCodes::new::<N>(part, tables, quantiser)?;
+            Ok(Channel { plane: part.component, horizontal, vertical, codes, constant: 0 })
+        };
+        let parts = scan.parts.iter().map(channel).collect::<Result<_, _>>()?;
+        Ok(Self { parts, planes, block: [0; 128] })
+    }
+}
+
+impl<const N: usize> Coder for Sequential<'_, N> {
+    #[inline(always)]
+    fn mcu(&mut self, bits: &mut Bits<'_>, row: usize, column: usize) -> Result<(), BadCode> {
+        for channel in &mut self.parts {
+            let plane = &mut self.planes[channel.plane];
+            let stride = plane.stride;
+            for y in 0..channel.vertical {
+                let line = (row * channel.vertical + y) * N * stride;
+                let start = line + column * channel.horizontal * N;
+                for x in 0..channel.horizontal {
+                    let out = plane.data.get_mut(start + x * N..).unwrap_or_default();
+                    let constant = &mut channel.constant;
+                    if channel.codes.read::<N>(bits, constant, &mut self.block)? {
+                        inverse::<N>(&self.block, out, stride);
+                    } else {
+                        flat::<N>(self.block[0], out, stride);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        for channel in &mut self.parts {
+            channel.constant = 0;
+        }
+    }
+
+    fn lose(&mut self, row: usize, column: usize) {
+        for channel in &mut self.parts {
+            let plane = &mut self.planes[channel.plane];
+            let (width, height) = (channel.horizontal * N, channel.vertical * N);
+            let rows = plane.data.chunks_mut(plane.stride).skip(row * height).take(height);
+            for line in rows {
+                if let Some(samples) = line.get_mut(column * width..(column + 1) * width) {
+                    samples.fill(128);
+                }
+            }
+        }
+    }
+}
+
+impl BlockCodes {
+    fn new<const N: usize>(
+        part: &Part,
+        tables: &Tables,
+        quantiser: Option<Quantiser>,
+    ) -> Result<Self, JpegError> {
+        let dc = dc_table(tables, part)?;
+        let ac = AcCodes::new(tables.ac[part.ac].as_ref(), N < 8)?;
+        let known = quantiser.ok_or(JpegError::Damaged("quantiser: missing"))?;
+        let mut quantiser = [0; 128];
+        for (place, value) in quantiser.iter_mut().zip(known) {
+            *place = i32::from(value);
+        }
+        Ok(Self { dc, ac, quantiser })
+    }
+
+    /// Decodes a block. The answer is whether it has more than the constant coefficient.
+    #[inline(always)]
+    fn read<const N: usize>(
+        &self,
+        bits: &mut Bits<'_>,
+        constant: &mut i32,
+        block: &mut Block,
+    ) -> Result<bool, BadCode> {
+        bits.refill();
+        *constant = constant.wrapping_add(self.dc.difference(bits)?);
+        block[..N * N].fill(0);
+        block[0] = wrapped(constant.wrapping_mul(self.quantiser[0]));
+        let mut index = 1;
+        'block: while index <= const { last_index(N) } {
+            bits.refill();
+            for _ in 0..WHOLE_ENTRIES {
+                let entry = self.ac.table.look(bits);
+                let value = if entry.is_whole() {
+                    bits.skip(entry.length());
+                    index += entry.run();
+                    entry.value()
+                } else {
+                    match self.ac.rest(entry, bits)? {
+                        Step::Value(run, value) => {
+                            index += run;
+                            self.put::<N>(block, index, value);
+                            index += 1;
+                        }
+                        Step::Zeros(run) => index += run,
+                        Step::End(_) => return Ok(index > 1),
+                    }
+                    continue 'block;
+                };
+                self.put::<N>(block, index, value);
+                index += 1;
+                if index > const { last_index(N) } {
+                    break 'block;
+                }
+            }
+        }
+        if index > 64 {
+            return Err(BadCode);
+        }
+        if N < 8 {
+            self.ac.pass_over(bits, index, 64)?;
+        }
+        Ok(N > 1)
+    }
+
+    /// Puts a coefficient to its place.
+    #[inline(always)]
+    fn put<const N: usize>(&self, block: &mut Block, index: usize, value: i32) {
+        let place = const { places(N) }[index & 127];
+        let value = wrapped(value.wrapping_mul(self.quantiser[index & 127]));
+        block[usize::from(place & 127)] = value;
+    }
+}
+
+/// The table for the constant coefficients of a plane in a scan.
+pub(super) fn dc_table(tables: &Tables, part: &Part) -> Result<Table, JpegError> {
+    let codes = tables.dc[part.dc].as_ref();
+    Table::new(codes.ok_or(JpegError::Damaged("Huffman table: missing"))?, true)
+}
