@@ -35,7 +35,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[(
 const DOMAIN: [&str; 7] = ["limit", "ledger", "upload", "webhook", "trash", "sweep", "report"];
 
 /// Crates, the only place that may name them, and whether `src/lib.rs` may re-export them.
-const HOMES: [(&str, &str, bool); 7] = [
+const HOMES: [(&str, &str, bool); 8] = [
     ("rusqlite", "src/engines/sqlite", true),
     ("postgres", "src/engines/postgres", true),
     ("tokio_postgres", "src/engines/postgres", true),
@@ -43,6 +43,7 @@ const HOMES: [(&str, &str, bool); 7] = [
     ("image", "src/thumb", false),
     ("fast_image_resize", "src/thumb", false),
     ("jpeg_encoder", "src/thumb", false),
+    ("rust_h264", "src/thumb/video", false),
 ];
 
 #[test]
@@ -178,7 +179,9 @@ fn names_crates_at_home(file: &File, found: &mut Vec<Finding>) {
                 "bindings" => {
                     "Only bindings/ knows the app's side; the core offers a plain function."
                 }
-                "src/thumb" => "Only src/thumb/ knows image codecs; ask it for what you need.",
+                "src/thumb" | "src/thumb/video" => {
+                    "Only src/thumb/ knows image codecs; ask it for what you need."
+                }
                 _ => "Only the engine's own folder knows its database; go through src/storage/.",
             };
             found.push(finding_at(file, token, "home", advice));

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-/// A picture format, told from the first bytes.
+/// A picture or video format, told from the first bytes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Format {
@@ -19,6 +19,16 @@ pub enum Format {
     WebP,
     /// GIF, its first frame.
     Gif,
+    /// HEIC and other HEIF pictures coded as HEVC.
+    Heic,
+    /// AVIF, also the first picture of a sequence.
+    Avif,
+    /// MP4 and its relatives (3GP, fragmented MP4).
+    Mp4,
+    /// QuickTime, as iPhones record it.
+    QuickTime,
+    /// Matroska and WebM.
+    Matroska,
 }
 
 impl fmt::Display for Format {
@@ -28,6 +38,11 @@ impl fmt::Display for Format {
             Self::Png => "PNG",
             Self::WebP => "WebP",
             Self::Gif => "GIF",
+            Self::Heic => "HEIC",
+            Self::Avif => "AVIF",
+            Self::Mp4 => "MP4",
+            Self::QuickTime => "QuickTime",
+            Self::Matroska => "Matroska",
         })
     }
 }
@@ -91,6 +106,8 @@ pub(super) fn survey(format: Format, bytes: &[u8]) -> Survey<'_> {
         }
         // The blocks of a GIF carry no orientation.
         Format::Gif => survey.complete = walk_gif(bytes).is_some(),
+        // Read by their own decoders.
+        Format::Heic | Format::Avif | Format::Mp4 | Format::QuickTime | Format::Matroska => {}
     }
     survey
 }

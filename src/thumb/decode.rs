@@ -57,7 +57,10 @@ fn pixels(
     spec: &ThumbSpec,
 ) -> Result<Raster, ThumbError> {
     let failed = |error| failure(error, format, survey, &spec.limits);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), image_format(format));
+    let Some(kind) = image_format(format) else {
+        return Err(ThumbError::Unsupported { what: format.to_string() });
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(spec.limits.max_alloc_bytes);
     reader.limits(limits);
@@ -100,16 +103,19 @@ fn beside_the_pixels(
         Format::WebP => area * 8,
         // The decoder counts its own frame against the limit it was given.
         Format::Gif => 0,
+        // Not decoded here.
+        _ => 0,
     }
 }
 
-fn image_format(format: Format) -> ImageFormat {
-    match format {
+fn image_format(format: Format) -> Option<ImageFormat> {
+    Some(match format {
         Format::Jpeg => ImageFormat::Jpeg,
         Format::Png => ImageFormat::Png,
         Format::WebP => ImageFormat::WebP,
         Format::Gif => ImageFormat::Gif,
-    }
+        _ => return None,
+    })
 }
 
 /// The JPEG decoder fills what it could not read with exactly this gray. A file without an end
@@ -208,7 +214,7 @@ fn ended_early(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// Runs a decoder, and turns its panic into the error of a damaged file (**T1**).
-fn guarded<T>(
+pub(super) fn guarded<T>(
     format: Format,
     decoder: impl FnOnce() -> Result<T, ThumbError>,
 ) -> Result<T, ThumbError> {

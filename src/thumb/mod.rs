@@ -21,15 +21,17 @@
 //! # What it does not do yet
 //!
 //! Colour profiles are dropped, not converted: a Display P3 photo comes out slightly pale. HEIC,
-//! AVIF, TIFF and video are [`ThumbError::Unsupported`].
+//! AVIF and TIFF are [`ThumbError::Unsupported`]. Videos are for [`render_poster_set_file`].
 
 mod container;
 mod decode;
 mod encode;
 mod error;
+mod kind;
 mod orient;
 mod resize;
 mod spec;
+mod video;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -39,6 +41,7 @@ pub use container::Format;
 pub use error::ThumbError;
 pub use orient::Orientation;
 pub use spec::{Limits, ThumbSpec};
+pub use video::{PosterSet, PosterSpec, VideoInfo, render_poster_set, render_poster_set_file};
 
 use resize::Raster;
 
