@@ -33,6 +33,7 @@ pub mod growth;
 pub mod inbox;
 pub mod keys;
 pub mod ledger;
+pub mod poster;
 pub mod replay;
 pub mod report;
 pub mod resident;
