@@ -35,7 +35,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[(
 const DOMAIN: [&str; 7] = ["limit", "ledger", "upload", "webhook", "trash", "sweep", "report"];
 
 /// Crates, the only place that may name them, and whether `src/lib.rs` may re-export them.
-const HOMES: [(&str, &str, bool); 8] = [
+const HOMES: [(&str, &str, bool); 9] = [
     ("rusqlite", "src/engines/sqlite", true),
     ("postgres", "src/engines/postgres", true),
     ("tokio_postgres", "src/engines/postgres", true),
@@ -44,6 +44,7 @@ const HOMES: [(&str, &str, bool); 8] = [
     ("fast_image_resize", "src/thumb", false),
     ("jpeg_encoder", "src/thumb", false),
     ("rust_h264", "src/thumb/video", false),
+    ("heifer", "src/thumb/heic", false),
 ];
 
 #[test]
@@ -179,7 +180,7 @@ fn names_crates_at_home(file: &File, found: &mut Vec<Finding>) {
                 "bindings" => {
                     "Only bindings/ knows the app's side; the core offers a plain function."
                 }
-                "src/thumb" | "src/thumb/video" => {
+                "src/thumb" | "src/thumb/video" | "src/thumb/heic" => {
                     "Only src/thumb/ knows image codecs; ask it for what you need."
                 }
                 _ => "Only the engine's own folder knows its database; go through src/storage/.",

@@ -27,6 +27,10 @@ pub(super) struct Decoded {
 
 pub(super) fn decode(bytes: &[u8], spec: &ThumbSpec) -> Result<Decoded, ThumbError> {
     spec.limits.check_input_bytes(bytes.len() as u64)?;
+    #[cfg(feature = "heic")]
+    if Format::from_first_bytes(bytes) == Some(Format::Heic) {
+        return super::heic::decode(bytes, spec);
+    }
     let format = match container::sniff(bytes) {
         Sniffed::Known(format) => format,
         Sniffed::Foreign(what) => return Err(ThumbError::Unsupported { what: what.to_owned() }),
@@ -130,7 +134,7 @@ fn ends_in_filler(raster: &Raster) -> bool {
 ///
 /// Done before the resize: filtering opaque pixels gives what filtering premultiplied ones and
 /// laying them over the background afterwards would give.
-fn flatten(
+pub(super) fn flatten(
     mut buffer: Vec<u8>,
     color: ColorType,
     background: [u8; 3],

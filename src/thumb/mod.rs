@@ -20,13 +20,15 @@
 //!
 //! # What it does not do yet
 //!
-//! Colour profiles are dropped, not converted: a Display P3 photo comes out slightly pale. HEIC,
-//! AVIF and TIFF are [`ThumbError::Unsupported`]. Videos are for [`render_poster_set_file`].
+//! Colour profiles are dropped, not converted: a Display P3 photo comes out slightly pale. AVIF
+//! and TIFF are [`ThumbError::Unsupported`], and so is HEIC without the feature `heic`. Videos are for [`render_poster_set_file`].
 
 mod container;
 mod decode;
 mod encode;
 mod error;
+#[cfg(feature = "heic")]
+mod heic;
 mod kind;
 mod orient;
 mod resize;

@@ -66,3 +66,9 @@ make hevc.mkv 360 200 1 yuv420p -c:v libx265 -x265-params log-level=none:info=0
     "${x264[@]}" scene.mp4
 "${quiet[@]}" -i scene.mp4 -frames:v 1 -vf "scale=in_color_matrix=bt709,format=rgb24" \
     "${exact[@]}" scene.png
+
+# What the fuzz target `poster` starts from.
+seeds=../../fuzz/seeds/poster
+mkdir -p "$seeds"
+cp first.mp4 last.mp4 all-key.mp4 baseline.mp4 fragments.mp4 dash.mp4 interlaced.mp4 deep.mp4 \
+    tall-colour.mp4 gray.mp4 quicktime.mov vp9.webm hevc.mkv hevc.mp4 "$seeds"
