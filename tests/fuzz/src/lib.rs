@@ -9,6 +9,7 @@
 pub mod cid;
 pub mod json;
 pub mod mutate;
+pub mod poster;
 pub mod thumbnail;
 pub mod webhook_header;
 pub mod webhook_payload;
@@ -17,9 +18,10 @@ pub mod webhook_payload;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     ("webhook_header", webhook_header::run),
     ("webhook_payload", webhook_payload::run),
     ("cid", cid::run),
     ("thumbnail", thumbnail::run),
+    ("poster", poster::run),
 ];

@@ -63,6 +63,11 @@ fn t1_t4_t6_pictures_are_rendered_as_promised_or_refused() {
     all_hold("thumbnail");
 }
 
+#[test]
+fn vp2_videos_give_posters_or_typed_refusals() {
+    all_hold("poster");
+}
+
 /// Or the target would prove nothing: it must be able to accept.
 #[test]
 fn h1_the_recordings_are_accepted_in_their_time() {
