@@ -23,7 +23,7 @@ use image::ImageFormat;
 
 use pictures::*;
 
-const HEIC: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0";
+const AVIF: &[u8] = b"\0\0\0\x18ftypavif\0\0\0\0";
 
 #[test]
 fn progress_runs_from_little_to_all_and_never_back() {
@@ -77,14 +77,15 @@ struct Phone(fn() -> Result<Option<PlatformPicture>, String>);
 
 impl PlatformDecoder for Phone {
     fn decode(&self, request: &PlatformRequest<'_>) -> Result<Option<PlatformPicture>, String> {
-        assert_eq!((request.format, request.wanted_side_px), (Format::Heic, 600));
-        assert_eq!(request.bytes, HEIC);
+        assert_eq!((request.format, request.wanted_side_px), (Format::Avif, 600));
+        assert_eq!(request.at_ms, None);
+        assert_eq!(request.bytes, AVIF);
         (self.0)()
     }
 }
 
 fn through(phone: &Phone) -> Result<finalmile::thumb::ThumbnailSet, ThumbError> {
-    render_set_with(HEIC, &ThumbSpec::default(), &Hooks::new().platform(phone))
+    render_set_with(AVIF, &ThumbSpec::default(), &Hooks::new().platform(phone))
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn the_phones_decoder_is_asked_for_what_is_not_decoded_here() {
         Ok(Some(PlatformPicture::Encoded(file)))
     }));
     for set in [pixels.unwrap(), encoded.unwrap()] {
-        assert_eq!((set.source.format, set.source.width_px), (Format::Heic, 720));
+        assert_eq!((set.source.format, set.source.width_px), (Format::Avif, 720));
         assert_upright(&set.thumbnail);
         assert_upright(&set.preview.unwrap());
     }
@@ -108,7 +109,7 @@ fn the_phones_decoder_is_asked_for_what_is_not_decoded_here() {
 
 #[test]
 fn the_phones_decoder_may_be_missing_decline_fail_or_talk_nonsense() {
-    let missing = render_set(HEIC, &ThumbSpec::default()).unwrap_err();
+    let missing = render_set(AVIF, &ThumbSpec::default()).unwrap_err();
     let declined = through(&Phone(|| Ok(None))).unwrap_err();
     for error in [missing, declined] {
         assert_eq!(error.code(), "UNSUPPORTED_IMAGE");
@@ -116,14 +117,14 @@ fn the_phones_decoder_may_be_missing_decline_fail_or_talk_nonsense() {
     }
     for phone in [
         Phone(|| Err("no licence".to_owned())),
-        Phone(|| Ok(Some(PlatformPicture::Encoded(HEIC.to_vec())))),
+        Phone(|| Ok(Some(PlatformPicture::Encoded(AVIF.to_vec())))),
         Phone(|| {
             let pixels = vec![0; 7];
             Ok(Some(PlatformPicture::Rgba { pixels, width_px: 2, height_px: 1 }))
         }),
     ] {
         let error = through(&phone).unwrap_err();
-        assert!(matches!(error, ThumbError::Platform { what: Format::Heic, .. }), "{error:?}");
+        assert!(matches!(error, ThumbError::Platform { what: Format::Avif, .. }), "{error:?}");
     }
 }
 
@@ -132,13 +133,13 @@ fn the_phones_decoder_may_answer_with_a_file() {
     struct Filing(std::path::PathBuf);
     impl PlatformDecoder for Filing {
         fn decode(&self, asked: &PlatformRequest<'_>) -> Result<Option<PlatformPicture>, String> {
-            assert!(asked.path.is_some_and(|path| path.ends_with("photo.heic")));
+            assert!(asked.path.is_some_and(|path| path.ends_with("photo.avif")));
             Ok(Some(PlatformPicture::File(self.0.clone())))
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    let (source, answer) = (folder.path().join("photo.heic"), folder.path().join("answer.jpg"));
-    fs::write(&source, HEIC).unwrap();
+    let (source, answer) = (folder.path().join("photo.avif"), folder.path().join("answer.jpg"));
+    fs::write(&source, AVIF).unwrap();
     fs::write(&answer, jpeg(&stored_card(1, 720, 480), false)).unwrap();
     let phone = Filing(answer.clone());
     let hooks = Hooks::new().platform(&phone);

@@ -134,6 +134,9 @@ fn t2_every_limit_is_kept() {
     assert_eq!(refused(&progressive, memory), Some("bytes of memory"));
 }
 
+/// What is said of a HEIC that ends behind its first box.
+const HEIC_CUT: &str = if cfg!(feature = "heic") { "IMAGE_TRUNCATED" } else { "UNSUPPORTED_IMAGE" };
+
 #[test]
 fn what_is_no_picture_is_said_so_and_what_is_not_decoded_as_well() {
     for (bytes, code) in [
@@ -141,8 +144,8 @@ fn what_is_no_picture_is_said_so_and_what_is_not_decoded_as_well() {
         (b"\xFF", "NOT_AN_IMAGE"),
         (b"<html>502 Bad Gateway</html>", "NOT_AN_IMAGE"),
         (b"%PDF-1.7", "NOT_AN_IMAGE"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "UNSUPPORTED_IMAGE"),
-        (b"\0\0\0\x18ftypmif1\0\0\0\0", "UNSUPPORTED_IMAGE"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", HEIC_CUT),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0", HEIC_CUT),
         (b"\0\0\0\x18ftypavif\0\0\0\0", "UNSUPPORTED_IMAGE"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0", "UNSUPPORTED_IMAGE"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "UNSUPPORTED_IMAGE"),
@@ -154,6 +157,18 @@ fn what_is_no_picture_is_said_so_and_what_is_not_decoded_as_well() {
         let error = render(bytes).unwrap_err();
         assert_eq!(error.code(), code, "{bytes:02x?}: {error:?}");
         assert!(!error.is_retryable());
+    }
+}
+
+#[test]
+fn a_video_is_refused_with_the_name_of_what_takes_it() {
+    for video in [&b"\0\0\0\x18ftypmp42\0\0\0\0"[..], b"\x1A\x45\xDF\xA3\x9F\x42\x86\x81"] {
+        let error = render(video).unwrap_err();
+        assert!(matches!(error, ThumbError::Unsupported { .. }), "{error:?}");
+        assert!(
+            error.to_string().ends_with("; `render_poster_set_file` would handle it"),
+            "{error}"
+        );
     }
 }
 

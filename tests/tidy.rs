@@ -35,7 +35,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[(
 const DOMAIN: [&str; 7] = ["limit", "ledger", "upload", "webhook", "trash", "sweep", "report"];
 
 /// Crates, the only place that may name them, and whether `src/lib.rs` may re-export them.
-const HOMES: [(&str, &str, bool); 10] = [
+const HOMES: [(&str, &str, bool); 12] = [
     ("rusqlite", "src/engines/sqlite", true),
     ("postgres", "src/engines/postgres", true),
     ("tokio_postgres", "src/engines/postgres", true),
@@ -46,6 +46,8 @@ const HOMES: [(&str, &str, bool); 10] = [
     ("memchr", "src/thumb", false),
     ("moxcms", "src/thumb", false),
     ("webpx", "src/thumb", false),
+    ("rust_h264", "src/thumb/video", false),
+    ("heifer", "src/thumb/decode", false),
 ];
 
 #[test]
@@ -181,7 +183,9 @@ fn names_crates_at_home(file: &File, found: &mut Vec<Finding>) {
                 "bindings" => {
                     "Only bindings/ knows the app's side; the core offers a plain function."
                 }
-                "src/thumb" => "Only src/thumb/ knows image codecs; ask it for what you need.",
+                "src/thumb" | "src/thumb/video" | "src/thumb/decode" => {
+                    "Only src/thumb/ knows image codecs; ask it for what you need."
+                }
                 _ => "Only the engine's own folder knows its database; go through src/storage/.",
             };
             found.push(finding_at(file, token, "home", advice));

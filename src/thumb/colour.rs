@@ -24,6 +24,9 @@ pub(super) fn interleaved(raster: Raster) -> Raster {
     };
     match (raster.model, raster.planes.as_slice()) {
         (Model::YCbCr, [y, cb, cr]) => rgb(zip3([y, cb, cr], width, height, rgb_of)),
+        (Model::Video(signal), [y, cb, cr]) => {
+            rgb(zip3([y, cb, cr], width, height, signal.to_rgb()))
+        }
         (Model::RgbPlanes, [r, g, b]) => rgb(zip3([r, g, b], width, height, |r, g, b| [r, g, b])),
         (Model::Cmyk | Model::Ycck, [_, _, _, k]) => {
             let inks = inks(&raster);

@@ -1,109 +1,11 @@
-//! What a picture's container says, read without decoding: format, EXIF block, completeness.
+//! What a picture's container says, read without decoding: EXIF block, profile, completeness.
 //!
 //! Four formats, four walks over length-prefixed pieces. A walk looks at declared lengths only and
 //! never searches for a marker inside a piece: the EXIF block of a JPEG holds a whole JPEG of its
 //! own. Each walk stops at the end of the main picture, so what phones append behind it (gain maps,
 //! motion photos) is not looked at.
 
-use std::fmt;
-
-/// A picture or video format, told from the first bytes.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Format {
-    /// JFIF or EXIF, baseline or progressive.
-    Jpeg,
-    /// PNG, also the first picture of an animated one.
-    Png,
-    /// WebP, lossy or lossless, also the first frame of an animated one.
-    WebP,
-    /// GIF, its first frame.
-    Gif,
-    /// HEIC and other HEIF pictures coded as HEVC.
-    Heic,
-    /// AVIF, also the first picture of a sequence.
-    Avif,
-    /// JPEG XL.
-    JpegXl,
-    /// TIFF, and camera formats built on it.
-    Tiff,
-    /// Windows bitmaps.
-    Bmp,
-    /// MP4 and its relatives (3GP, fragmented MP4).
-    Mp4,
-    /// QuickTime, as iPhones record it.
-    QuickTime,
-    /// Matroska and WebM.
-    Matroska,
-}
-
-impl Format {
-    /// What would decode it where this crate does not, for an error that says so.
-    pub(super) const fn handled_by(self) -> &'static str {
-        match self {
-            Self::Jpeg | Self::Png | Self::WebP | Self::Gif => "this crate",
-            Self::Heic => "a `PlatformDecoder` or the feature `heic`",
-            Self::Avif | Self::JpegXl => "a `PlatformDecoder`",
-            Self::Tiff | Self::Bmp => "a `PlatformDecoder` or another program",
-            Self::Mp4 | Self::QuickTime | Self::Matroska => {
-                "a `PlatformDecoder` or the feature `ffmpeg`"
-            }
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::WebP => "WebP",
-            Self::Gif => "GIF",
-            Self::Heic => "HEIC",
-            Self::Avif => "AVIF",
-            Self::JpegXl => "JPEG XL",
-            Self::Tiff => "TIFF",
-            Self::Bmp => "BMP",
-            Self::Mp4 => "MP4",
-            Self::QuickTime => "QuickTime",
-            Self::Matroska => "Matroska",
-        })
-    }
-}
-
-/// What the first bytes of a file look like.
-pub(super) enum Sniffed {
-    /// One of ours.
-    Known(Format),
-    /// A picture or video that is not decoded here.
-    Foreign(Format),
-    /// No picture.
-    Nothing,
-}
-
-pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
-    match bytes {
-        [0xFF, 0xD8, 0xFF, ..] => Sniffed::Known(Format::Jpeg),
-        [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => Sniffed::Known(Format::Png),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
-            Sniffed::Known(Format::WebP)
-        }
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Sniffed::Known(Format::Gif),
-        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Sniffed::Foreign(match brand {
-            [b'a', b'v', b'i', ..] => Format::Avif,
-            [b'q', b't', ..] => Format::QuickTime,
-            [b'h' | b'm', b'e' | b'i', ..] => Format::Heic,
-            _ => Format::Mp4,
-        }),
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Sniffed::Foreign(Format::Tiff),
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Sniffed::Foreign(Format::Bmp),
-        [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => {
-            Sniffed::Foreign(Format::JpegXl)
-        }
-        [0x1A, 0x45, 0xDF, 0xA3, ..] => Sniffed::Foreign(Format::Matroska),
-        _ => Sniffed::Nothing,
-    }
-}
+use super::format::Format;
 
 /// What a walk over the container found.
 #[derive(Default)]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::time::Deadline;
 
@@ -77,13 +77,20 @@ pub(super) struct Control<'h> {
     hooks: Hooks<'h>,
     deadline: Deadline,
     limit_ms: u64,
+    /// The bits of the share that was last told; those of positive numbers are ordered as they are.
+    told: AtomicU32,
 }
 
 impl<'h> Control<'h> {
     /// Starts the clock.
     pub(super) fn new(hooks: &Hooks<'h>, limits: &Limits) -> Self {
         let limit_ms = u64::try_from(limits.max_time.as_millis()).unwrap_or(u64::MAX);
-        Self { hooks: *hooks, deadline: Deadline::after(limits.max_time), limit_ms }
+        Self {
+            hooks: *hooks,
+            deadline: Deadline::after(limits.max_time),
+            limit_ms,
+            told: AtomicU32::new(0),
+        }
     }
 
     /// Whether to go on.
@@ -97,10 +104,14 @@ impl<'h> Control<'h> {
         Ok(())
     }
 
-    /// Says that this share of the whole is done.
+    /// Says that this share of the whole is done, unless more was said before: of a video several
+    /// frames may be decoded.
     pub(super) fn tell(&self, share: f32) {
-        if let Some(progress) = self.hooks.progress {
-            progress(share.clamp(0.0, 1.0));
+        let share = share.clamp(0.0, 1.0);
+        if let Some(progress) = self.hooks.progress
+            && self.told.fetch_max(share.to_bits(), Ordering::Relaxed) <= share.to_bits()
+        {
+            progress(share);
         }
     }
 

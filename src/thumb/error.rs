@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::error::may_pass;
 
-use super::container::Format;
+use super::format::Format;
 
 /// Why a rendering did not happen. Nothing was written and no memory is kept.
 ///

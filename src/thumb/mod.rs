@@ -3,7 +3,8 @@
 //! [`render_set`] decodes a picture once, as small as it may be, makes the preview of it, the thumbnail
 //! of the preview, and encodes both. Sizes, looks, encoding and limits come from a [`ThumbSpec`], whose
 //! defaults give their reasons; a flag that stops it, progress and the phone's own decoder from
-//! [`Hooks`]. Input is JPEG, PNG, WebP or GIF (the first frame).
+//! [`Hooks`]. Input is JPEG, PNG, WebP, GIF (the first frame), with the feature `heic` HEIC; of videos
+//! [`render_poster_set_file`] makes the same pictures.
 //!
 //! # Promises
 //!
@@ -26,8 +27,8 @@
 //!
 //! # What it does not do yet
 //!
-//! HEIC, AVIF, TIFF and videos need a [`PlatformDecoder`]. A cut GIF or WebP is an error, however
-//! much of it is there.
+//! AVIF and TIFF need a [`PlatformDecoder`], and so does HEIC without the feature `heic`. A cut GIF, WebP
+//! or HEIC is an error, however much of it is there.
 
 #![allow(clippy::float_arithmetic, reason = "places and shares of pictures are fractions")]
 
@@ -37,6 +38,7 @@ mod control;
 mod decode;
 mod encode;
 mod error;
+mod format;
 mod geometry;
 mod icc;
 #[allow(dead_code, unused_imports, reason = "its tests ask for more than the pipeline")]
@@ -47,19 +49,25 @@ mod platform;
 mod raster;
 mod resize;
 mod set;
+mod signal;
 mod spec;
 mod strip;
+mod video;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-pub use container::Format;
 pub use control::Hooks;
 pub use error::ThumbError;
+pub use format::Format;
 pub use orient::Orientation;
 pub use platform::{PlatformDecoder, PlatformPicture, PlatformRequest};
 pub use spec::{Encoding, Fit, Gravity, Limits, ThumbSpec};
+pub use video::{
+    PosterSet, PosterSpec, VideoInfo, render_poster_set, render_poster_set_file,
+    render_poster_set_file_with, render_poster_set_with,
+};
 
 #[cfg(feature = "testing")]
 #[doc(hidden)]
@@ -166,7 +174,8 @@ pub fn render_set_with(
     hooks: &Hooks<'_>,
 ) -> Result<ThumbnailSet, ThumbError> {
     let control = Control::new(hooks, &spec.limits);
-    set::make(decode::decode(bytes, None, spec, &control)?, bytes, spec, &control)
+    let decoded = decode::decode(bytes, None, spec, &control)?;
+    set::make(decoded, bytes.len() as u64, Some(bytes), spec, &control)
 }
 
 /// Renders the small pictures of the file at `path`; see [`render_set`].
@@ -202,7 +211,8 @@ pub fn render_set_file_with(
 ) -> Result<ThumbnailSet, ThumbError> {
     let control = Control::new(hooks, &spec.limits);
     let bytes = read_file(path, &spec.limits)?;
-    set::make(decode::decode(&bytes, Some(path), spec, &control)?, &bytes, spec, &control)
+    let decoded = decode::decode(&bytes, Some(path), spec, &control)?;
+    set::make(decoded, bytes.len() as u64, Some(&bytes), spec, &control)
 }
 
 fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, ThumbError> {

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::container::Format;
+use super::format::Format;
 
 /// A file for a platform decoder.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct PlatformRequest<'r> {
     pub bytes: &'r [u8],
     /// Where it lies, if it came as a file.
     pub path: Option<&'r Path>,
+    /// The moment of a video that is wanted, from its beginning. `None`: it is a picture.
+    pub at_ms: Option<u64>,
     /// The longer side that is needed; more is shrunk here, less is not enlarged.
     pub wanted_side_px: u32,
 }

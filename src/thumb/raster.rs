@@ -4,6 +4,8 @@
 //! in, each with its own size; everything else has one plane whose samples are interleaved. Every
 //! plane says where it lies in the full picture, so a region of that picture is found in any of them.
 
+use super::signal::Signal;
+
 /// A picture in memory, in the rotation in which it is stored.
 #[derive(Clone)]
 pub(super) struct Raster {
@@ -37,6 +39,8 @@ pub(super) enum Model {
     Rgba,
     /// Three planes as in JFIF; those of colour may be smaller.
     YCbCr,
+    /// Three planes in another way of writing the same; those of colour may be smaller.
+    Video(Signal),
     /// Three planes: red, green, blue.
     RgbPlanes,
     /// Four planes, 255 is no ink.
@@ -51,8 +55,13 @@ impl Model {
         match self {
             Self::Rgb => 3,
             Self::Rgba => 4,
-            Self::Gray | Self::YCbCr | Self::RgbPlanes | Self::Cmyk | Self::Ycck => 1,
+            _ => 1,
         }
+    }
+
+    /// Whether its colours lie in planes of their own.
+    pub(super) const fn is_apart(self) -> bool {
+        !matches!(self, Self::Gray | Self::Rgb | Self::Rgba)
     }
 }
 

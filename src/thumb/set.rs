@@ -18,10 +18,11 @@ use super::resize::{self, Chroma};
 use super::spec::{Encoding, ThumbSpec};
 use super::{Format, Picture, SourceInfo, ThumbnailSet, placeholder, strip};
 
-/// Makes the pictures of a decoded source that has these bytes.
+/// Makes the pictures of a decoded source of `source_bytes` bytes; of a picture they are `own`.
 pub(super) fn make(
     decoded: Decoded,
-    bytes: &[u8],
+    source_bytes: u64,
+    own: Option<&[u8]>,
     spec: &ThumbSpec,
     control: &Control<'_>,
 ) -> Result<ThumbnailSet, ThumbError> {
@@ -49,7 +50,6 @@ pub(super) fn make(
 
     let thumbnail = orientation.apply(thumbnail);
     let (blurhash, thumbhash) = placeholder::of(&thumbnail, spec.background)?;
-    let source_bytes = bytes.len() as u64;
     let encoded =
         |upright, own| encode::encode(&Prepared::new(upright, spec), spec, source_bytes, own);
     let thumbnail = encoded(thumbnail, None)?;
@@ -61,7 +61,7 @@ pub(super) fn make(
             && plan.preview.region.height == plan.preview.height
             && format == Format::Jpeg
             && matches!(preview.model, Model::Gray | Model::YCbCr);
-        let own = if as_it_is { original(bytes, &preview, spec) } else { None };
+        let own = own.filter(|_| as_it_is).and_then(|bytes| original(bytes, &preview, spec));
         Some(encoded(orientation.apply(preview), own)?)
     } else {
         None
@@ -115,7 +115,7 @@ impl Shrinking<'_> {
 
 /// The same picture with its colours together, at its own size.
 fn merged(raster: Raster) -> Result<Raster, ThumbError> {
-    if !matches!(raster.model, Model::YCbCr | Model::RgbPlanes | Model::Cmyk | Model::Ycck) {
+    if !raster.model.is_apart() {
         return Ok(raster);
     }
     let Some(first) = raster.planes.first() else { return Ok(raster) };

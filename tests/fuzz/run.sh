@@ -3,8 +3,8 @@
 #
 # Usage: bash tests/fuzz/run.sh TARGET [RUNS] [libFuzzer's options...]
 #
-# TARGET is webhook_header, webhook_payload, cid, thumbnail or jpeg. RUNS is how many inputs are tried,
-# by default 10,000,000; of thumbnail, whose runs are slow, it is how many seconds, by default 900.
+# TARGET is webhook_header, webhook_payload, cid, jpeg, thumbnail or poster. RUNS is how many inputs are
+# tried, by default 10,000,000; of the last two, whose runs are slow, how many seconds, by default 900.
 # Needs stable Rust and a C++ compiler (Debian: g++), and no sanitizer: the library has no `unsafe`.
 #
 # What it finds stays in tests/fuzz/corpus/TARGET, from where the next run goes on; an input that
@@ -29,7 +29,7 @@ case $target in
     cid) bounds=(-runs="${amount:-10000000}" -max_len=320) ;;
     # Code tables are built for every input, which takes longer than the few blocks behind them.
     jpeg) bounds=(-runs="${amount:-10000000}" -max_len=1400) ;;
-    thumbnail) bounds=(-max_total_time="${amount:-900}" -max_len=4096) ;;
+    thumbnail | poster) bounds=(-max_total_time="${amount:-900}" -max_len=4096) ;;
     *) bounds=(-runs="${amount:-10000000}" -max_len=2048) ;;
 esac
 

@@ -39,6 +39,7 @@ pub mod keys;
 pub mod ledger;
 pub mod peak;
 pub mod photos;
+pub mod poster;
 pub mod replay;
 pub mod report;
 pub mod resident;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::super::colour;
-use super::super::container::{Format, Sniffed, sniff};
 use super::super::control::Control;
 use super::super::error::ThumbError;
+use super::super::format::Format;
 use super::super::geometry::Plan;
 use super::super::orient::Orientation;
 use super::super::platform::{PlatformPicture, PlatformRequest};
@@ -15,6 +15,7 @@ use super::super::spec::ThumbSpec;
 use super::Decoded;
 use super::png::opaque_if_it_is;
 
+/// Has the host's decoder decode it, or says what would.
 pub(super) fn decode(
     bytes: &[u8],
     path: Option<&Path>,
@@ -22,13 +23,37 @@ pub(super) fn decode(
     spec: &ThumbSpec,
     control: &Control<'_>,
 ) -> Result<Decoded, ThumbError> {
-    let unsupported =
-        || ThumbError::Unsupported { what: format.to_string(), handled_by: format.handled_by() };
-    let Some(decoder) = control.platform() else { return Err(unsupported()) };
+    ask(bytes, path, format, None, spec, control)?.ok_or_else(|| ThumbError::Unsupported {
+        what: format.to_string(),
+        handled_by: format.handled_by(),
+    })
+}
+
+/// Asks the host's decoder, if it lent one; `at_ms` is the moment of a video. `None`: nobody decodes it.
+pub(in super::super) fn ask(
+    bytes: &[u8],
+    path: Option<&Path>,
+    format: Format,
+    at_ms: Option<u64>,
+    spec: &ThumbSpec,
+    control: &Control<'_>,
+) -> Result<Option<Decoded>, ThumbError> {
+    let Some(decoder) = control.platform() else { return Ok(None) };
     let wanted_side_px = spec.preview_side().max(spec.thumbnail_side());
-    let request = PlatformRequest { format, bytes, path, wanted_side_px };
+    let request = PlatformRequest { format, bytes, path, wanted_side_px, at_ms };
     let failed = |said| ThumbError::Platform { what: format, said };
-    let answer = decoder.decode(&request).map_err(failed)?.ok_or_else(unsupported)?;
+    let Some(answer) = decoder.decode(&request).map_err(failed)? else { return Ok(None) };
+    taken(answer, format, spec, control).map(Some)
+}
+
+/// The decoder's answer as everything else is decoded.
+fn taken(
+    answer: PlatformPicture,
+    format: Format,
+    spec: &ThumbSpec,
+    control: &Control<'_>,
+) -> Result<Decoded, ThumbError> {
+    let failed = |said| ThumbError::Platform { what: format, said };
     match answer {
         PlatformPicture::Encoded(bytes) => encoded(&bytes, format, spec, control),
         PlatformPicture::File(path) => {
@@ -62,7 +87,7 @@ fn encoded(
     spec: &ThumbSpec,
     control: &Control<'_>,
 ) -> Result<Decoded, ThumbError> {
-    if let Sniffed::Foreign(_) = sniff(bytes) {
+    if Format::from_first_bytes(bytes).is_some_and(|answer| !answer.is_common()) {
         let said = "it answered with what is not decoded here either".to_owned();
         return Err(ThumbError::Platform { what: format, said });
     }

@@ -9,9 +9,10 @@ use std::io;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::super::colour;
-use super::super::container::{Format, Survey};
+use super::super::container::Survey;
 use super::super::control::{Control, Watched};
 use super::super::error::ThumbError;
+use super::super::format::Format;
 use super::super::geometry::Plan;
 use super::super::orient::Orientation;
 use super::super::raster::{Model, Raster};

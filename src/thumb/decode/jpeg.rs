@@ -3,9 +3,10 @@
 //! What the scaled decoder does not know by name (12 bits, arithmetic or lossless coding) is left to
 //! the general one. A cut file is a partial picture if enough of its rows are there.
 
-use super::super::container::{Format, Survey};
+use super::super::container::Survey;
 use super::super::control::Control;
 use super::super::error::ThumbError;
+use super::super::format::Format;
 use super::super::geometry::Plan;
 use super::super::jpeg::{self, Colour, Header, JpegError, Planes, Scale};
 use super::super::orient::Orientation;

@@ -6,9 +6,10 @@
 use webpx::{Decoder, DecoderConfig, Limits};
 
 use super::super::colour;
-use super::super::container::{Format, Survey};
+use super::super::container::Survey;
 use super::super::control::Control;
 use super::super::error::ThumbError;
+use super::super::format::Format;
 use super::super::geometry::Plan;
 use super::super::orient::Orientation;
 use super::super::raster::{Model, Plane, Raster};

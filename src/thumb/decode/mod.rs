@@ -5,8 +5,10 @@
 //! small the picture may be decoded. Some decoders are other people's work and meet hostile bytes here,
 //! so a panic inside them is caught and becomes [`ThumbError::Damaged`] (**T1**).
 
-mod foreign;
+pub(super) mod foreign;
 mod general;
+#[cfg(feature = "heic")]
+mod heic;
 mod jpeg;
 #[cfg(feature = "libwebp")]
 mod libwebp;
@@ -17,9 +19,10 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use super::container::{self, Format, Sniffed};
+use super::container;
 use super::control::Control;
 use super::error::ThumbError;
+use super::format::Format;
 use super::geometry::Plan;
 use super::orient::Orientation;
 use super::raster::Raster;
@@ -46,11 +49,22 @@ pub(super) fn decode(
 ) -> Result<Decoded, ThumbError> {
     spec.limits.check_input_bytes(bytes.len() as u64)?;
     control.check()?;
-    let format = match container::sniff(bytes) {
-        Sniffed::Known(format) => format,
-        Sniffed::Foreign(format) => return foreign::decode(bytes, path, format, spec, control),
-        Sniffed::Nothing => return Err(ThumbError::NotAnImage),
-    };
+    let format = Format::from_first_bytes(bytes).ok_or(ThumbError::NotAnImage)?;
+    if format.is_video() {
+        let what = format!("{format} as a picture");
+        return Err(ThumbError::Unsupported { what, handled_by: "`render_poster_set_file`" });
+    }
+    let foreign = || foreign::decode(bytes, path, format, spec, control);
+    #[cfg(feature = "heic")]
+    if format == Format::Heic {
+        return match guarded(format, || heic::decode(bytes, spec, control)) {
+            Err(ThumbError::Unsupported { .. }) => foreign(),
+            decoded => decoded,
+        };
+    }
+    if !format.is_common() {
+        return foreign();
+    }
     let survey = container::survey(format, bytes);
     spec.limits.check_scans(survey.scans)?;
     guarded(format, || match format {

@@ -9,8 +9,8 @@ mod huffman;
 mod jpeg;
 
 use super::colour;
-use super::container::Format;
 use super::error::ThumbError;
+use super::format::Format;
 use super::raster::{Model, Raster};
 use super::spec::{Encoding, ThumbSpec};
 use super::{Picture, raster::Plane};

@@ -11,6 +11,7 @@ pub mod cid;
 pub mod jpeg;
 pub mod json;
 pub mod mutate;
+pub mod poster;
 pub mod thumbnail;
 pub mod webhook_header;
 pub mod webhook_payload;
@@ -19,10 +20,11 @@ pub mod webhook_payload;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("webhook_header", webhook_header::run),
     ("webhook_payload", webhook_payload::run),
     ("cid", cid::run),
     ("thumbnail", thumbnail::run),
     ("jpeg", jpeg::run),
+    ("poster", poster::run),
 ];

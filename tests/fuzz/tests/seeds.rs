@@ -68,6 +68,11 @@ fn jd1_jpeg_files_are_decoded_as_promised_or_refused() {
     all_hold("jpeg");
 }
 
+#[test]
+fn vp2_videos_give_posters_or_typed_refusals() {
+    all_hold("poster");
+}
+
 /// Or the target would prove nothing: it must be able to accept.
 #[test]
 fn h1_the_recordings_are_accepted_in_their_time() {
