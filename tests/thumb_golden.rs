@@ -6,6 +6,8 @@
 #![cfg(feature = "thumb")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 #![allow(clippy::float_arithmetic, reason = "the definition is in fractions")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+#![allow(clippy::needless_range_loop, reason = "one channel after the other")]
 
 #[path = "support/pictures.rs"]
 mod pictures;
