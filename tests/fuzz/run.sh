@@ -27,6 +27,8 @@ shift $(($# < 2 ? $# : 2))
 case $target in
     # Longer inputs are slower, and show nothing that these do not.
     cid) bounds=(-runs="${amount:-10000000}" -max_len=320) ;;
+    # Code tables are built for every input, which takes longer than the few blocks behind them.
+    jpeg) bounds=(-runs="${amount:-10000000}" -max_len=1400) ;;
     thumbnail) bounds=(-max_total_time="${amount:-900}" -max_len=4096) ;;
     *) bounds=(-runs="${amount:-10000000}" -max_len=2048) ;;
 esac

@@ -5,6 +5,8 @@
 //!
 //! Source: ITU-T T.81, section F.2.2.
 
+use std::rc::Rc;
+
 use super::ac::{AcCodes, Step, WHOLE_ENTRIES};
 use super::bits::Bits;
 use super::error::JpegError;
@@ -81,8 +83,8 @@ struct Channel {
 
 /// What the coefficients of a block are coded with.
 struct BlockCodes {
-    dc: Table,
-    ac: AcCodes,
+    dc: Rc<Table>,
+    ac: Rc<AcCodes>,
     /// In zigzag order, and zeros for what damaged data may ask for.
     quantiser: [i32; 128],
 }
@@ -96,12 +98,17 @@ impl<'a, const N: usize> Sequential<'a, N> {
         planes: &'a mut [Plane],
     ) -> Result<Self, JpegError> {
         let alone = scan.parts.len() == 1;
+        // Both planes of colour have the same codes: one table of them stays in the cache.
+        let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
         let channel = |part: &Part| {
             let extent = frame.extents.get(part.component).ok_or(JpegError::Damaged("scan"))?;
             let (horizontal, vertical) =
                 if alone { (1, 1) } else { (extent.horizontal, extent.vertical) };
             let quantiser = tables.quantiser(&header.components[part.component]);
-            let codes = BlockCodes::new::<N>(part, tables, quantiser)?;
+            let dc = shared(&mut dc[part.dc], || dc_table(tables, part))?;
+            let codes = || AcCodes::new(tables.ac[part.ac].as_ref(), N < 8);
+            let ac = shared(&mut ac[part.ac], codes)?;
+            let codes = BlockCodes::new(dc, ac, quantiser)?;
             Ok(Channel { plane: part.component, horizontal, vertical, codes, constant: 0 })
         };
         let parts = scan.parts.iter().map(channel).collect::<Result<_, _>>()?;
@@ -153,13 +160,11 @@ impl<const N: usize> Coder for Sequential<'_, N> {
 }
 
 impl BlockCodes {
-    fn new<const N: usize>(
-        part: &Part,
-        tables: &Tables,
+    fn new(
+        dc: Rc<Table>,
+        ac: Rc<AcCodes>,
         quantiser: Option<Quantiser>,
     ) -> Result<Self, JpegError> {
-        let dc = dc_table(tables, part)?;
-        let ac = AcCodes::new(tables.ac[part.ac].as_ref(), N < 8)?;
         let known = quantiser.ok_or(JpegError::Damaged("quantiser: missing"))?;
         let mut quantiser = [0; 128];
         for (place, value) in quantiser.iter_mut().zip(known) {
@@ -224,6 +229,19 @@ impl BlockCodes {
         let value = wrapped(value.wrapping_mul(self.quantiser[index & 127]));
         block[usize::from(place & 127)] = value;
     }
+}
+
+/// What `known` holds, made if it holds nothing.
+fn shared<T>(
+    known: &mut Option<Rc<T>>,
+    make: impl FnOnce() -> Result<T, JpegError>,
+) -> Result<Rc<T>, JpegError> {
+    if let Some(known) = known {
+        return Ok(Rc::clone(known));
+    }
+    let made = Rc::new(make()?);
+    *known = Some(Rc::clone(&made));
+    Ok(made)
 }
 
 /// The table for the constant coefficients of a plane in a scan.

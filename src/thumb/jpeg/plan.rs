@@ -8,7 +8,7 @@
 //!
 //! Unless every bit is asked for, last refinements are also left out while what they would change
 //! stays below half a level in the mean square, by estimate: with the quantisers of a good camera
-//! that saves three quarters of the time at two eighths. What a coefficient lacks is then taken as
+//! that saves five sixths of the time at two eighths. What a coefficient lacks is then taken as
 //! the middle of what it may be.
 //!
 //! Source: ITU-T T.81, section G.1.2.3, for what a refining scan depends on.
