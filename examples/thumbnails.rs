@@ -9,6 +9,7 @@
 //! keeps the whole picture. Exit code 0 if every file worked, 1 if some did not, 2 for wrong usage.
 
 #![allow(clippy::print_stderr, reason = "a program talks to its user")]
+#![allow(clippy::float_arithmetic, reason = "milliseconds have a fraction")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

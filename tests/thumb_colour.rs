@@ -3,6 +3,7 @@
 #![cfg(feature = "thumb")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 #![allow(clippy::float_arithmetic, reason = "colours are fractions")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
 
 #[path = "support/pictures.rs"]
 mod pictures;

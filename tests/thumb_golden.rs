@@ -6,6 +6,8 @@
 #![cfg(feature = "thumb")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 #![allow(clippy::float_arithmetic, reason = "the definition is in fractions")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+#![allow(clippy::needless_range_loop, reason = "one channel after the other")]
 
 #[path = "support/pictures.rs"]
 mod pictures;
@@ -104,12 +106,12 @@ fn every_way_is_as_close_to_the_definition_as_it_was() {
     (spec.preview_side_px, spec.thumbnail_side_px, spec.encoding) = (200, 100, Encoding::Png);
     let mut short = Vec::new();
     for (name, file, least) in [
-        ("JPEG 4:2:0", encoded(R_4_2_0, false), 45.0),
-        ("JPEG 4:2:2", encoded(R_4_2_2, false), 45.0),
-        ("JPEG 4:4:4", encoded(R_4_4_4, false), 45.0),
-        ("progressive JPEG", encoded(R_4_2_0, true), 45.0),
-        ("PNG", encode(&dynamic, ImageFormat::Png), 45.0),
-        ("WebP", encode(&dynamic, ImageFormat::WebP), 45.0),
+        ("JPEG 4:2:0", encoded(R_4_2_0, false), 48.9),
+        ("JPEG 4:2:2", encoded(R_4_2_2, false), 49.3),
+        ("JPEG 4:4:4", encoded(R_4_4_4, false), 49.9),
+        ("progressive JPEG", encoded(R_4_2_0, true), 48.8),
+        ("PNG", encode(&dynamic, ImageFormat::Png), 52.5),
+        ("WebP", encode(&dynamic, ImageFormat::WebP), 57.5),
     ] {
         let set = render_set(&file, &spec).unwrap();
         let found = psnr(&pixels(&set.preview.unwrap()), &wanted);

@@ -175,7 +175,7 @@ fn a_video_is_refused_with_the_name_of_what_takes_it() {
 #[test]
 fn t8_a_cut_picture_is_partial_if_enough_of_it_is_there() {
     let card = stored_card(1, 800, 640);
-    let png = encode(&card.clone().into(), ImageFormat::Png);
+    let png = encode(&card.into(), ImageFormat::Png);
     // The card's colours pack so well that its rows end long before the file does; noise does not.
     let noisy = encode(&scene(800, 640).into(), ImageFormat::Png);
     for (name, file) in [("JPEG", jpeg(&scene(800, 640), false)), ("PNG", noisy)] {

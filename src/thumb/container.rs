@@ -53,7 +53,7 @@ fn walk_jpeg<'a>(bytes: &'a [u8], survey: &mut Survey<'a>) -> Option<()> {
     let mut at = 2;
     let (mut progressive, mut uneven) = (false, false);
     loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
+        at += memchr::memchr(0xFF, bytes.get(at..)?)?;
         let marker = *bytes.get(at + 1)?;
         match marker {
             // A fill byte; or, inside a scan, a stuffed zero or a restart marker.

@@ -141,8 +141,7 @@ mod tests {
 
     #[test]
     fn gravity_is_a_direction_in_the_upright_picture() {
-        let mut spec = ThumbSpec::default();
-        spec.fit = Fit::Cover(Gravity::Left);
+        let spec = ThumbSpec { fit: Fit::Cover(Gravity::Left), ..ThumbSpec::default() };
         let left = |orientation| {
             let stored = Orientation::upright_size(orientation, (41, 20));
             let region = Plan::new(stored, orientation, &spec).thumbnail.region;

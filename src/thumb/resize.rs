@@ -81,8 +81,9 @@ pub(super) fn resize_light(source: &Raster, frame: &Frame) -> Result<Raster, Thu
     mapper.forward_map(&narrow_view, &mut light).map_err(ThumbError::internal)?;
     let window = Window::of(frame);
     let mut small = Image::new(window.width, window.height, wide);
-    let options = window.options(plane);
-    Resizer::new().resize(&light, &mut small, &options).map_err(ThumbError::internal)?;
+    let at = window.place(plane);
+    let both = options(at.left, at.top, at.width, at.height);
+    Resizer::new().resize(&light, &mut small, &both).map_err(ThumbError::internal)?;
     let mut seen = Image::new(window.width, window.height, narrow);
     mapper.backward_map(&small, &mut seen).map_err(ThumbError::internal)?;
     let planes = vec![window.plane(seen.into_vec())];
@@ -96,13 +97,66 @@ fn shrink(
     kind: PixelType,
 ) -> Result<Plane, ThumbError> {
     let from = view(plane, kind)?;
+    let at = window.place(plane);
+    if kind == PixelType::U8 {
+        // Columns are filtered eight times as fast as rows of single samples, so rows become columns
+        // in between, which costs a quarter of what it saves.
+        let mut low = Image::new(plane.stride, window.height, kind);
+        let down = options(0.0, at.top, plane.stride.into(), at.height);
+        resizer.resize(&from, &mut low, &down).map_err(ThumbError::internal)?;
+        let turned = transposed(low.buffer(), plane.stride, window.height);
+        let from = ImageRef::new(window.height, plane.stride, &turned, kind);
+        let from = from.map_err(ThumbError::internal)?;
+        let mut narrow = Image::new(window.height, window.width, kind);
+        let across = options(0.0, at.left, window.height.into(), at.width);
+        resizer.resize(&from, &mut narrow, &across).map_err(ThumbError::internal)?;
+        return Ok(window.plane(transposed(narrow.buffer(), window.height, window.width)));
+    }
     let mut to = Image::new(window.width, window.height, kind);
-    resizer.resize(&from, &mut to, &window.options(plane)).map_err(ThumbError::internal)?;
+    let both = options(at.left, at.top, at.width, at.height);
+    resizer.resize(&from, &mut to, &both).map_err(ThumbError::internal)?;
     Ok(window.plane(to.into_vec()))
+}
+
+/// Single samples, mirrored at the diagonal.
+fn transposed(samples: &[u8], width: u32, height: u32) -> Vec<u8> {
+    /// A block of 16 rows lies in the nearest cache, however long they are.
+    const SIDE: usize = 16;
+    let (width, height) = (width as usize, height as usize);
+    let mut turned = vec![0; samples.len()];
+    for top in (0..height).step_by(SIDE) {
+        let rows = SIDE.min(height - top);
+        for left in (0..width).step_by(SIDE) {
+            let columns = SIDE.min(width - left);
+            for row in top..top + rows {
+                let from = &samples[row * width + left..][..columns];
+                let to = turned[left * height + row..].iter_mut().step_by(height);
+                for (to, &from) in to.zip(from) {
+                    *to = from;
+                }
+            }
+        }
+    }
+    turned
+}
+
+fn options(left: f64, top: f64, width: f64, height: f64) -> ResizeOptions {
+    ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .crop(left, top, width, height)
+        .use_alpha(false)
 }
 
 fn view(plane: &Plane, kind: PixelType) -> Result<ImageRef<'_>, ThumbError> {
     ImageRef::new(plane.stride, plane.height, &plane.data, kind).map_err(ThumbError::internal)
+}
+
+/// A part of a plane, in its samples.
+struct Place {
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
 }
 
 /// A part of the full picture, and how many samples it becomes.
@@ -145,7 +199,7 @@ impl Window {
     }
 
     /// Where it lies in `plane`, cut to what is there.
-    fn options(&self, plane: &Plane) -> ResizeOptions {
+    fn place(&self, plane: &Plane) -> Place {
         let cut = |start: f64, span: f64, origin: f64, pitch: f64, length: u32| {
             let length = f64::from(length);
             let from = ((start - origin) / pitch).clamp(0.0, length);
@@ -162,10 +216,7 @@ impl Window {
         let ((x, y), (across, down)) = (plane.origin, plane.pitch);
         let (left, width) = cut(self.left, self.across, x, across, plane.width);
         let (top, height) = cut(self.top, self.down, y, down, plane.height);
-        ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-            .crop(left, top, width, height)
-            .use_alpha(false)
+        Place { left, top, width, height }
     }
 
     fn plane(&self, data: Vec<u8>) -> Plane {

@@ -51,7 +51,7 @@ fn segment(jpeg: &[u8], at: usize) -> Option<&[u8]> {
 fn entropy_coded(data: &[u8]) -> Option<&[u8]> {
     let mut at = 0;
     loop {
-        at += data.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
+        at += memchr::memchr(0xFF, data.get(at..)?)?;
         match data.get(at + 1)? {
             0x00 | 0xD0..=0xD7 => at += 2,
             0xFF => at += 1,

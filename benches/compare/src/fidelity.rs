@@ -147,6 +147,7 @@ fn lanczos(whole: &RgbImage, at: (u32, u32), size: (u32, u32), to: (u32, u32)) -
 }
 
 /// For each sample of the result, the first one that it is made from and their weights.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
 fn weights(from: u32, to: u32) -> Vec<(usize, Vec<f32>)> {
     let scale = from as f32 / to as f32;
     let reach = 3.0 * scale.max(1.0);

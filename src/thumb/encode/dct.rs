@@ -94,22 +94,28 @@ impl Quantiser {
                 *value = i16::from_le_bytes([low, high]);
             }
         }
-        let natural = natural.as_flattened();
+        // Most columns are nothing but zeros, and are passed over whole.
         let (mut values, mut present) = ([0; 64], 0);
-        for (n, (value, at)) in values.iter_mut().zip(COLUMN_ZIGZAG).enumerate() {
-            *value = natural[usize::from(at & 63)];
-            present |= u64::from(*value != 0) << n;
+        for (column, places) in natural.iter().zip(COLUMN_PLACES.as_chunks::<8>().0) {
+            if *column == [0; 8] {
+                continue;
+            }
+            for (&value, &place) in column.iter().zip(places) {
+                values[usize::from(place & 63)] = value;
+                present |= u64::from(value != 0) << place;
+            }
         }
         Coefficients { values, present }
     }
 }
 
-/// [`ZIGZAG`] for coefficients that stand in columns.
-const COLUMN_ZIGZAG: [u8; 64] = {
+/// The place in the zigzag order of each coefficient, these standing in columns.
+const COLUMN_PLACES: [u8; 64] = {
     let mut table = [0; 64];
-    let mut n = 0;
+    let mut n: u8 = 0;
     while n < 64 {
-        table[n] = ZIGZAG[n] % 8 * 8 + ZIGZAG[n] / 8;
+        let at = ZIGZAG[n as usize];
+        table[(at % 8 * 8 + at / 8) as usize] = n;
         n += 1;
     }
     table
