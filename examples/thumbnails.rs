@@ -6,7 +6,8 @@
 //!
 //! Writes `<stem>.thumb.jpg` and `<stem>.preview.jpg` into the folder, one pair for each file, and
 //! says one line about each; with `--json` one object. The fit is the thumbnail's, the preview always
-//! keeps the whole picture. Exit code 0 if every file worked, 1 if some did not, 2 for wrong usage.
+//! keeps the whole picture. Of a video it shows a frame, and the poster is the larger of the two
+//! pictures. With the feature `ffmpeg`, the program of that name decodes what is not H.264. Exit code 0 if every file worked, 1 if some did not, 2 for wrong usage.
 
 #![allow(clippy::print_stderr, reason = "a program talks to its user")]
 #![allow(clippy::float_arithmetic, reason = "milliseconds have a fraction")]
@@ -14,13 +15,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use finalmile::thumb::{
-    Fit, Gravity, Picture, ThumbError, ThumbSpec, ThumbnailSet, render_set_file,
+    Fit, Format, Gravity, Picture, PosterSet, PosterSpec, ThumbError, ThumbSpec, ThumbnailSet,
+    render_poster_set_file, render_set_file,
 };
 use lexopt::{Arg, Parser, ValueExt as _};
 use serde_json::{Value, json};
@@ -136,6 +138,7 @@ struct Made {
 }
 
 /// One small picture and where it lies.
+#[derive(Clone)]
 struct Small {
     path: PathBuf,
     width: u32,
@@ -154,19 +157,52 @@ impl Made {
     fn of(file: &Path, options: &Options, stem: &OsString) -> Result<Self, Failure> {
         let mut spec = ThumbSpec::default();
         spec.fit = options.fit;
+        if is_video(file) {
+            let set = render_poster_set_file(file, &spec, &PosterSpec::default());
+            let PosterSet { thumbnail, preview, blurhash, thumbhash, .. } =
+                set.map_err(Failure::Thumb)?;
+            let hashes = (blurhash, thumbhash);
+            let made = Self::keep("video", &thumbnail, preview.as_ref(), hashes, options, stem)?;
+            let poster = made.preview.as_ref().unwrap_or(&made.thumbnail).clone();
+            return Ok(Self { poster: Some(poster), ..made });
+        }
         let set = render_set_file(file, &spec).map_err(Failure::Thumb)?;
         let ThumbnailSet { thumbnail, preview, blurhash, thumbhash, partial, .. } = set;
+        let hashes = (blurhash, thumbhash);
+        let made = Self::keep("image", &thumbnail, preview.as_ref(), hashes, options, stem)?;
+        Ok(Self { partial, ..made })
+    }
+
+    fn keep(
+        kind: &'static str,
+        thumbnail: &Picture,
+        preview: Option<&Picture>,
+        (blurhash, thumbhash): (String, Vec<u8>),
+        options: &Options,
+        stem: &OsString,
+    ) -> Result<Self, Failure> {
         let keep = |picture: &Picture, kind| Small::keep(picture, options, stem, kind);
         Ok(Self {
-            kind: "image",
-            thumbnail: keep(&thumbnail, "thumb")?,
-            preview: preview.map(|picture| keep(&picture, "preview")).transpose()?,
+            kind,
+            thumbnail: keep(thumbnail, "thumb")?,
+            preview: preview.map(|picture| keep(picture, "preview")).transpose()?,
             poster: None,
             blurhash,
             thumbhash: data_encoding::BASE64.encode(&thumbhash),
-            partial,
+            partial: false,
         })
     }
+}
+
+/// Whether the file begins like a video. What cannot be read is left to the library to complain of.
+fn is_video(file: &Path) -> bool {
+    // Opening a named pipe would wait for its writer.
+    if !fs::metadata(file).is_ok_and(|meta| meta.is_file()) {
+        return false;
+    }
+    let mut first = Vec::new();
+    let read = fs::File::open(file).and_then(|file| file.take(64).read_to_end(&mut first));
+    read.is_ok() && Format::from_first_bytes(&first).is_some_and(Format::is_video)
 }
 
 impl Small {

@@ -115,6 +115,41 @@ fn a_small_picture_needs_no_preview() {
     assert!(!run.path("out/small.preview.jpg").exists());
 }
 
+fn clip(name: &str) -> String {
+    format!("{}/tests/data/video/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_video_becomes_pictures_of_a_frame_and_the_larger_one_is_its_poster() {
+    let run = Run::new();
+    let (lines, code) = run.json(&[&clip("first.mp4"), &clip("quicktime.mov")]);
+    assert_eq!((lines.len(), code), (2, 0));
+    for (line, stem) in lines.iter().zip(["first", "quicktime"]) {
+        assert_eq!((&line["kind"], &line["partial"]), (&"video".into(), &false.into()));
+        let thumbnail = run.path(&format!("out/{stem}.thumb.jpg")).display().to_string();
+        let preview = run.path(&format!("out/{stem}.preview.jpg")).display().to_string();
+        assert_eq!(line["thumbnail"]["path"], thumbnail);
+        assert_eq!(line["preview"]["path"], preview);
+        assert_eq!(line["poster"], line["preview"]);
+        let side = |picture: &str, side: &str| line[picture][side].as_u64().unwrap();
+        assert_eq!((side("thumbnail", "width"), side("thumbnail", "height")), (200, 200));
+        assert_eq!((side("poster", "width"), side("poster", "height")), (360, 200));
+        assert_eq!(side("poster", "bytes"), fs::metadata(&preview).unwrap().len());
+        assert_eq!(line["blurhash"].as_str().unwrap().len(), 28);
+    }
+    let out = run.path("out").display().to_string();
+    let (lines, _) = run.run(&["--out", &out, &clip("first.mp4")]);
+    assert!(lines[3].starts_with("  poster ") && lines[3].contains("(360x200, "), "{lines:?}");
+}
+
+#[test]
+fn a_video_without_pictures_says_so() {
+    let run = Run::new();
+    let (lines, code) = run.json(&[&clip("no-video.mp4"), &clip("first.mp4")]);
+    assert_eq!((lines[0]["error"]["code"].as_str(), code), (Some("UNSUPPORTED_IMAGE"), 1));
+    assert_eq!(lines[1]["kind"], "video");
+}
+
 #[test]
 fn a_file_that_fails_says_why_and_the_others_go_on() {
     let run = Run::new();
