@@ -5,7 +5,7 @@
 #        bash tests/all.sh STEP...    only these
 #
 # Steps, those that fail fastest first:
-#   tools     install what is missing: a C compiler, PostgreSQL, Chromium, typos (rustfmt and clippy
+#   tools     install what is missing: a C compiler, PostgreSQL, Chromium, ffmpeg, typos (rustfmt and
 #             always)
 #   fmt       every file is formatted
 #   spell     code and prose are spelt right
@@ -21,7 +21,7 @@
 #
 # Environment:
 #   CARGO_TARGET_DIR        where to build; kept as given
-#   FINALMILE_SKIP_LIVE=1   leave out the tests that need a PostgreSQL server or a browser
+#   FINALMILE_SKIP_LIVE=1   leave out the tests that need a PostgreSQL server, a browser or ffmpeg
 #
 # The exit status is 0 when all passed, 1 when a step failed and 2 for an unknown step.
 set -euo pipefail
@@ -41,6 +41,7 @@ step_tools() {
     need_c_compiler
     need_postgres
     need_browser
+    need_ffmpeg
     need_typos
 }
 
@@ -74,6 +75,7 @@ step_test() {
     need_c_compiler
     need_postgres
     need_browser
+    need_ffmpeg
     cargo test --workspace "${without_rivals[@]}" --all-features
     if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ]; then
         skip "test: the live tests, because FINALMILE_SKIP_LIVE=1 is set"
@@ -192,6 +194,13 @@ need_browser() {
         fi
     done
     install_packages "a browser, to look at the dashboards' page" chromium
+}
+
+need_ffmpeg() {
+    if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ] || command -v ffmpeg >/dev/null; then
+        return
+    fi
+    install_packages "ffmpeg, for posters of what is not decoded here" ffmpeg
 }
 
 need_typos() {
