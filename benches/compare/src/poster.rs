@@ -27,7 +27,7 @@ const FIGURE: &str = "1080p H.264 poster set";
 /// # Errors
 ///
 /// What the system said, or that a side made no pictures.
-pub fn rows(args: &Args, report: &mut Report, place: &str) -> io::Result<()> {
+pub fn rows(args: &Args, report: &mut Report, place: &Path) -> io::Result<()> {
     if !args.wants(FIGURE) || Command::new("ffmpeg").arg("-version").output().is_err() {
         return Ok(());
     }
