@@ -13,7 +13,7 @@
 //! | begin and finalize an upload, show a feed | [`upload`] |
 //! | see how it all goes | [`report`] |
 //! | check a webhook's signature, consume its event once | [`webhook`] |
-//! | make a thumbnail | `thumb` |
+//! | make a thumbnail, or a video's poster | `thumb` |
 //! | name a file by its content, keep it | `ipfs` |
 //! | commit your rows with ours | `FinalMile::transaction`, `run_in` of the engines |
 //! | write a rule, or an engine, of your own | [`storage`] |
@@ -23,7 +23,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Limits shared over Redis, video posters, fetching from gateways, and the phone's native module.
+//! Limits shared over Redis, fetching from gateways, and the phone's native module.
 
 mod admin;
 mod audit;

@@ -19,7 +19,7 @@
 //!   thumbnail's square.
 //! - **T5** Output carries pixels and nothing else: no EXIF, no place, no colour profile, no text.
 //! - **T6** The same input and spec give the same bytes, whatever the processor offers, so the
-//!   content id of a thumbnail is stable. What a platform's decoder gave is the platform's.
+//!   content id of a thumbnail is stable. What a platform's decoder or a program gave is theirs.
 //! - **T7** Transparent parts show the background; their hidden colour never bleeds into an edge.
 //! - **T8** A JPEG or PNG that is cut is rendered, and said to be partial, if
 //!   [`ThumbSpec::min_rows_percent`] of its rows are there.

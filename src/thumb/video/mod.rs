@@ -7,8 +7,8 @@
 //!
 //! # Promises
 //!
-//! - **VP1** Of a file only the index and the key frames that are tried are read, at most
-//!   [`PosterSpec::MAX_CANDIDATES`] of them, however long it is.
+//! - **VP1** Of a file only the index and the key frames that are tried are read, and at most
+//!   [`PosterSpec::MAX_CANDIDATES`] are decoded, however long it is.
 //! - **VP2** Any input, cut or changed at any point, ends in pictures or in a [`ThumbError`].
 //! - **VP3** The rotation that the track declares is applied.
 //! - **VP4** A black or even frame is chosen only when every frame that was tried is one.
@@ -19,9 +19,9 @@
 //!
 //! The first candidate is the key frame nearest to [`PosterSpec::at_ms`], then those nearest to 10, 25
 //! and 50 % of the duration; where several of these are one frame, those at 75 and 90 % as well. The
-//! first that is neither black (mean brightness below 20 of 255) nor
-//! even (standard deviation below 10) is taken; if none is, the one with the most to see. Frames of
-//! more than 36 million pixels in all are not tried.
+//! first that is neither black (mean brightness below 20 of 255) nor even (standard deviation below 10)
+//! is taken; if none is, the one with the most to see. Frames of more than 36 million pixels in all are
+//! not tried.
 
 mod choice;
 mod elsewhere;
