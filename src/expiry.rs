@@ -13,9 +13,9 @@ use crate::{
 
 /// How many rows one chunk removes: a longer one would make live writers wait for it.
 pub(crate) const CHUNK: usize = 500;
-/// The same, of those whose end is a decision and five to ten rows, not one row that goes: about five
+/// The same, of those whose end is a decision and five to ten rows, not one row that goes: about two
 /// milliseconds' worth.
-pub(crate) const FEW: usize = 64;
+pub(crate) const FEW: usize = 32;
 
 /// What is left of a budget.
 #[derive(Debug)]

@@ -233,7 +233,7 @@ impl UploadId {
     }
 }
 
-fn uuid7(now: Timestamp, high: u64, low: u64) -> [u8; 16] {
+pub(crate) fn uuid7(now: Timestamp, high: u64, low: u64) -> [u8; 16] {
     let millis = now.micros().max(0).cast_unsigned() / 1_000;
     let time = (millis & 0xFFFF_FFFF_FFFF) << 16;
     let first = time | 0x7000 | (high & 0x0FFF);

@@ -7,7 +7,12 @@ mod world;
 
 use std::time::Duration;
 
-use finalmile::{Budget, Credits, limit::Policy, upload::UploadStatus};
+use finalmile::{
+    Budget, Credits, FinalMile, SweepOptions,
+    engines::Memory,
+    limit::Policy,
+    upload::{MediaType, NewShare, Processing, UploadStatus},
+};
 use world::{World, code, key, share};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -127,4 +132,23 @@ fn who_has_most_of_it_set_aside_is_reported() {
     let high = sweep().reserved_high;
     assert_eq!(high.len(), 1);
     assert_eq!((&high[0].account, high[0].reserved_percent), (&world.ada, 80));
+}
+
+#[test]
+fn when_small_pictures_have_failed_is_the_hosts_choice() {
+    let world = World::new();
+    let mut sweeps = SweepOptions::default();
+    sweeps.processing_ttl = Duration::from_secs(600);
+    let builder = FinalMile::builder(Memory::new()).world(world.clock.clone());
+    let fm = builder.sweeps(sweeps).open().unwrap();
+    fm.ledger().add_credits(world::purchase(&world.ada, 1_000, "pi_0")).wait().unwrap();
+    let begun = fm.uploads().begin(&world.ada, 1 << 20, &key("a")).wait().unwrap();
+    let plain = NewShare::new(MediaType::Image, world::cid("full"));
+    let bare = NewShare { processing: Processing::Later, ..plain };
+    fm.uploads().finalize(&world.ada, begun.upload_id, bare).wait().unwrap();
+    let failed = || fm.maintain(Budget::seconds(5)).wait().unwrap().processing_failed;
+    world.clock.advance(Duration::from_secs(599));
+    assert_eq!(failed(), 0);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!((failed(), failed()), (1, 0));
 }

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use crate::{
     Actor, Error, FinalMile, Refusal,
+    id::uuid7,
     limit::checked_reason,
     storage::{Cursor, Page, Pending, Scan},
-    time::sixteen,
     trash::{
         CanDelete, CascadePlan, Delete, Deleted, Depend, Depended, Item, ItemId, ItemState,
         Register, Relation, Restore, Restored, cascade,
@@ -184,7 +184,9 @@ impl Trash {
     }
 
     fn deletion_of(&self, members: Vec<Member>, reason: &str) -> Result<Delete, Refusal> {
-        let batch = sixteen(&**self.fm.store().world());
+        let world = self.fm.store().world();
+        // In the order of time, so that rows that are written together lie together.
+        let batch = uuid7(world.now(), world.random(), world.random());
         let (actor, kinds) = (self.actor.clone(), self.fm.kinds().clone());
         Ok(Delete { members, batch, actor, reason: checked_reason(reason)?, kinds })
     }
