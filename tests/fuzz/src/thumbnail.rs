@@ -4,7 +4,9 @@
 //! stays far below what libFuzzer allows one input in memory and time; the pictures are small, so
 //! that small seeds are shrunk at all.
 
-use finalmile::thumb::{Encoding, Fit, Format, Gravity, Picture, ThumbSpec, ThumbnailSet, render_set};
+use finalmile::thumb::{
+    Encoding, Fit, Format, Gravity, Picture, ThumbSpec, ThumbnailSet, render_set,
+};
 
 const THUMBNAIL_PX: u32 = 12;
 const PREVIEW_PX: u32 = 20;
