@@ -77,7 +77,7 @@ impl Matrix {
         }
     }
 
-    /// What a step of Cr adds to red, Cb and Cr take from green, and Cb adds to blue, in 65,536ths.
+    /// What a step of Cr adds to red, Cb and Cr take from green, and Cb adds to blue, in parts of 65,536.
     const fn factors(self) -> [i32; 4] {
         match self {
             Self::Bt601 => [91_881, 22_554, 46_802, 116_130],
