@@ -99,8 +99,7 @@ fn shrink(
     let from = view(plane, kind)?;
     let at = window.place(plane);
     if kind == PixelType::U8 {
-        // Columns are filtered eight times as fast as rows of single samples, so rows become columns
-        // in between, which costs a quarter of what it saves.
+        // Columns of single samples are filtered faster than rows, so rows become columns in between.
         let mut low = Image::new(plane.stride, window.height, kind);
         let down = options(0.0, at.top, plane.stride.into(), at.height);
         resizer.resize(&from, &mut low, &down).map_err(ThumbError::internal)?;
