@@ -19,7 +19,7 @@ use crate::{
         meter::{Level, Meter, State},
         policy::Rule,
         table::{AtCapacity, FULL_US, Newcomer, Table},
-        word::{Interval, Spent},
+        word::{Interval, NO_WORD, Spent},
     },
     time::{LiveClock, Precision, World},
 };
@@ -167,7 +167,7 @@ impl Core {
 
     /// An ordinary check: answers the level after it, and when.
     #[inline]
-    fn spend<const FULL: bool>(
+    pub(super) fn spend<const FULL: bool>(
         &self,
         here: &Here,
         lane_at: usize,
@@ -287,7 +287,7 @@ impl Core {
                         break self.untouched(quota).denied(Reason::AtCapacity, wait_us);
                     }
                 },
-                Trouble::Foreign => self.convert(here, lane_at, caller.id),
+                Trouble::Foreign => self.convert(lane_at, caller.id),
                 Trouble::Inactive => break self.untouched(quota),
                 Trouble::Never => {
                     break self.peek(caller.id, lane_at).denied(Reason::CostExceedsBurst, None);
@@ -319,11 +319,19 @@ impl Core {
     }
 
     /// Makes sure that a caller has a line; answers its shard and the array that it is in.
-    fn admit(&self, lane: usize, caller: &Caller<'_>) -> Result<(usize, Array), AtCapacity> {
-        let (key, _) = line_key(caller.id, lane);
+    pub(super) fn admit(
+        &self,
+        lane: usize,
+        caller: &Caller<'_>,
+    ) -> Result<(usize, Array), AtCapacity> {
+        let (key, slot) = line_key(caller.id, lane);
         let is_frozen = || (caller.is_frozen)(caller.id);
-        let new = Newcomer { key, name: caller.name, is_frozen: &is_frozen };
-        let array = self.with_judge(|now_us, is_full| self.table.admit(&new, now_us, is_full))?;
+        let array = self.with_judge(|lanes, now_us, is_full| {
+            let mut words = [NO_WORD; SLOTS];
+            words[slot] = lanes.list.get(lane).map_or(NO_WORD, |lane| lane.rate.fresh());
+            let new = Newcomer { key, name: caller.name, words, is_frozen: &is_frozen };
+            self.table.admit(&new, now_us, is_full)
+        })?;
         Ok((self.table.place(key).0, array))
     }
 
@@ -340,7 +348,7 @@ impl Core {
         let shard = self.table.shard(shard);
         let word = match shard.array().find(key, place) {
             Found::Line(line, ..) => line.word(slot),
-            Found::Elsewhere => 0,
+            Found::Elsewhere => NO_WORD,
         };
         match lanes.level(lane, word, now_us) {
             Some(level) => Decision::of(known.quota, level, now_us),

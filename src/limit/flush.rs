@@ -271,7 +271,7 @@ impl Live {
             self.core.rebase_in_time(lane);
         }
         for shard in [turn * 2 % SHARDS, (turn * 2 + 1) % SHARDS] {
-            self.core.with_judge(|_, is_full| self.core.table.tidy(shard, is_full));
+            self.core.with_judge(|_, _, is_full| self.core.table.tidy(shard, is_full));
         }
     }
 }

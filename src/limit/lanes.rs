@@ -18,13 +18,12 @@ use std::{
 use crate::limit::{
     core::{Core, line_key, page_and_slot},
     decision::Quota,
-    here::Here,
     lines::{Found, Line, MOVED_WORD, SLOTS},
     meter::{Level, Meter},
     policy::Policy,
     sync::{read, write},
     table::SHARDS,
-    word::Rate,
+    word::{NO_WORD, Rate},
 };
 
 /// An endpoint in memory.
@@ -82,7 +81,7 @@ impl Lanes {
     /// Gives a lane a rate of the next generation, in force from now on.
     fn replace_rate(&mut self, at: usize, meter: Meter, now_us: i64) {
         let Some((lane, past)) = self.list.get_mut(at).zip(self.past.get_mut(at)) else { return };
-        let rate = Rate::new(meter, lane.rate.generation + 1, now_us);
+        let rate = Rate::new(meter, Some(&lane.rate), now_us);
         past.push_front(std::mem::replace(&mut lane.rate, rate));
         past.truncate(PAST_MAX);
         lane.since_us = now_us;
@@ -94,6 +93,7 @@ impl Lanes {
         let mut word = line.word(slot);
         while word != MOVED_WORD && rate.is_foreign(word) {
             let new = match self.past_rate(lane, word) {
+                _ if word == NO_WORD => rate.fresh(),
                 Some(old) => rate.carry(old, word, *since_us),
                 // Older than anything remembered: nobody gets a token from that.
                 None => rate.pack(Level { used: rate.meter.full, start_us: *since_us }, *since_us),
@@ -108,7 +108,7 @@ impl Lanes {
     /// What a word of a lane says, whatever generation it is of.
     pub(crate) fn level(&self, lane: usize, word: u64, now_us: i64) -> Option<Level> {
         let known = self.list.get(lane)?;
-        if !known.rate.is_foreign(word) {
+        if word == NO_WORD || !known.rate.is_foreign(word) {
             return Some(known.rate.level(word, now_us));
         }
         let full = Level { used: known.rate.meter.full, start_us: now_us };
@@ -127,10 +127,10 @@ impl Core {
         write(&self.lanes)
     }
 
-    /// Runs `work` with the time and a function that knows which words are full buckets.
+    /// Runs `work` with the lanes, the time and a function that knows which words are full buckets.
     pub(crate) fn with_judge<T>(
         &self,
-        work: impl FnOnce(i64, &dyn Fn(u8, usize, u64) -> bool) -> T,
+        work: impl FnOnce(&Lanes, i64, &dyn Fn(u8, usize, u64) -> bool) -> T,
     ) -> T {
         let now_us = self.clock.now_us();
         let lanes = self.lanes();
@@ -138,7 +138,7 @@ impl Core {
             let at = usize::from(page) * SLOTS + slot;
             lanes.level(at, word, now_us).is_none_or(|level| level.used == 0)
         };
-        work(now_us, &is_full)
+        work(&lanes, now_us, &is_full)
     }
 
     /// Adds a lane, or changes the one of that name; answers its number. `None`: there are as many as a
@@ -151,7 +151,7 @@ impl Core {
             if lanes.list.len() >= LANES_MAX {
                 return None;
             }
-            let rate = Rate::new(meter, 0, now_us);
+            let rate = Rate::new(meter, None, now_us);
             let since_us = now_us;
             let (page, slot) = page_and_slot(lanes.list.len());
             let lane = Lane { quota, rate, page, slot, units, version, since_us };
@@ -220,7 +220,7 @@ impl Core {
             let lanes = self.lanes();
             let shard = self.table.shard(shard);
             for (at, content) in shard.array().contents() {
-                if content.key.page == page {
+                if content.key.page == page && content.words[slot] != NO_WORD {
                     lanes.convert(shard.array().at(at), lane, slot);
                 }
             }
@@ -228,17 +228,64 @@ impl Core {
     }
 
     /// Converts one word that a check met.
-    pub(super) fn convert(&self, here: &mut Here, lane: usize, id: u128) {
+    pub(super) fn convert(&self, lane: usize, id: u128) {
         let (key, slot) = line_key(id, lane);
-        let (shard_at, place) = self.table.place(key);
-        {
-            let lanes = self.lanes();
-            let shard = self.table.shard(shard_at);
-            if let Found::Line(line, ..) = shard.array().find(key, place) {
-                lanes.convert(line, lane, slot);
-            }
+        let (shard, place) = self.table.place(key);
+        let lanes = self.lanes();
+        let shard = self.table.shard(shard);
+        if let Found::Line(line, ..) = shard.array().find(key, place) {
+            lanes.convert(line, lane, slot);
         }
-        here.arrays[shard_at] = self.table.array(shard_at);
-        here.renew(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        Simulated, Timestamp,
+        limit::{
+            Precision,
+            core::{Caller, Trouble},
+            here::Here,
+            word::{Interval, Spent},
+        },
+    };
+
+    #[test]
+    fn q6_a_spender_who_slept_through_any_number_of_changes_finds_another_word() {
+        let now = Timestamp::from_micros(1_800_000_000_000_000);
+        let policy = |tokens| {
+            let policy = Policy::greedy("search".parse().unwrap(), tokens, Duration::from_secs(60));
+            NewLane::of(&policy.unwrap().burst(5_000).unwrap()).unwrap()
+        };
+        let caller = Caller { id: 1, name: None, is_frozen: &|_| false };
+        for changes in 1..100 {
+            let core =
+                Core::new(Arc::new(Simulated::new(now, 1)), Precision::Precise, 1_000, false);
+            core.set_lane(&policy(60)).unwrap();
+            // He has a line, has read its word, and sleeps before he spends.
+            core.admit(0, &caller).unwrap();
+            let (key, slot) = line_key(caller.id, 0);
+            let (shard, place) = core.table.place(key);
+            let array = core.table.shard(shard).array().clone();
+            let Found::Line(line, ..) = array.find(key, place) else { panic!("no line") };
+            let (word, rate) = (line.word(slot), core.lanes().list[0].rate);
+            let time = Interval::exactly(now.micros());
+            let units = core.lanes().list[0].units;
+            let Spent::Yes(spent, _) = rate.spend(word, time, units) else { panic!("refused") };
+            for change in 0..changes {
+                core.set_lane(&policy([7, 1_000, 60][change % 3])).unwrap();
+            }
+            assert_ne!(line.word(slot), word, "{changes} changes");
+            assert!(line.replace(slot, word, spent).is_err());
+            // And whoever thinks that he is of the rate in force is told what the word is.
+            let mut here = Here::new(&core);
+            here.lanes[0].rate = rate;
+            let trouble = core.spend::<false>(&here, 0, 1, NonZeroU32::MIN, time);
+            assert!(matches!(trouble, Err(Trouble::Foreign)), "{changes} changes");
+        }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     limit::{
         lines::{Array, Content, DIRTY, FROZEN, Found, LineKey, SLOTS},
         sync::lock,
+        word::NO_WORD,
     },
     time::World,
 };
@@ -114,10 +115,6 @@ impl Table {
         self.shards.iter().map(|shard| lock(shard).array.clone()).collect()
     }
 
-    pub(crate) fn array(&self, shard: usize) -> Array {
-        self.shard(shard).array.clone()
-    }
-
     pub(crate) fn shard(&self, shard: usize) -> MutexGuard<'_, Shard> {
         lock(&self.shards[shard])
     }
@@ -165,7 +162,7 @@ impl Table {
         }
         // Under the lock: whoever freezes after this finds the line, whoever froze before is seen.
         let flags = if (new.is_frozen)() { FROZEN } else { 0 };
-        shard.array.add(&Content { key: new.key, flags, seen: 0, words: [0; SLOTS] }, place);
+        shard.array.add(&Content { key: new.key, flags, seen: 0, words: new.words }, place);
         if let Some(name) = new.name {
             shard.names.insert(new.key.id, name.into());
         }
@@ -272,6 +269,7 @@ impl Table {
 pub(crate) struct Newcomer<'n> {
     pub(crate) key: LineKey,
     pub(crate) name: Option<&'n str>,
+    pub(crate) words: [u64; SLOTS],
     pub(crate) is_frozen: &'n dyn Fn() -> bool,
 }
 
@@ -311,5 +309,5 @@ fn room(lines: usize) -> usize {
 /// Whether one of a line's buckets is in debt (**Q5**).
 fn is_busy(line: &Content, is_full: IsFull<'_>) -> bool {
     let words = line.words.iter().enumerate();
-    words.into_iter().any(|(slot, word)| *word != 0 && !is_full(line.key.page, slot, *word))
+    words.into_iter().any(|(slot, word)| *word != NO_WORD && !is_full(line.key.page, slot, *word))
 }

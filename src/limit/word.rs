@@ -5,6 +5,10 @@
 //! | token bucket | when it is full again, in parts of a microsecond since the rate's base |
 //! | window | when it began since the base (epoch windows: in periods), then what was spent |
 //!
+//! A word of nothing but a generation is a bucket that nothing was spent of. One that is nobody's, 0,
+//! is too; but nothing is spent of that, because whoever was about to, and slept through more changes
+//! than there are generations, would find it as he left it, and write a word that is misread.
+//!
 //! The base moves: before time runs out of the bits, the rate gets a new generation with a later
 //! base, and words are carried over when they are next met, exactly as after a change of policy.
 
@@ -13,8 +17,12 @@ use crate::limit::{
     policy::{Align, Rule},
 };
 
-/// Generations before the number repeats. No word outlives two changes: each change walks the table.
-pub(crate) const GENERATIONS: u64 = 16;
+/// The bits of a word that say its generation, 1 to 15 and round again. No word outlives two changes:
+/// each change walks the table.
+const GENERATION: u64 = (1 << (64 - WORD_BITS)) - 1;
+
+/// The word that is nobody's.
+pub(crate) const NO_WORD: u64 = 0;
 
 /// A moment that is known to lie between two readings; equal when the clock is precise.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +60,9 @@ pub(crate) enum Spent {
 }
 
 impl Rate {
-    /// Lays words out around `now_us`.
-    pub(crate) fn new(meter: Meter, generation: u64, now_us: i64) -> Self {
-        let generation = generation % GENERATIONS;
+    /// Lays words out around `now_us`, for the first generation or the one after `before`.
+    pub(crate) fn new(meter: Meter, before: Option<&Self>, now_us: i64) -> Self {
+        let generation = before.map_or(0, |rate| rate.generation % GENERATION) + 1;
         let room = (1_u64 << WORD_BITS) - 2;
         let years = 1_i64 << 57;
         let (base_us, from_us, until_us) = match meter.rule {
@@ -83,10 +91,16 @@ impl Rate {
         self.from_us <= time.low_us && time.high_us < self.until_us
     }
 
-    /// Whether this word is under another generation.
+    /// Whether this word is under another generation, or nobody's.
     #[inline]
     pub(crate) fn is_foreign(&self, word: u64) -> bool {
-        word & (GENERATIONS - 1) != self.generation && word != 0
+        word & GENERATION != self.generation
+    }
+
+    /// A bucket that nothing was spent of: a mark before every moment, or a window that is over at
+    /// every moment that words can be counted at.
+    pub(crate) fn fresh(&self) -> u64 {
+        self.word(0)
     }
 
     /// Spends on a word of this generation.
@@ -153,7 +167,7 @@ impl Rate {
     /// The word of a level.
     pub(crate) fn pack(&self, level: Level, now_us: i64) -> u64 {
         if level.used == 0 {
-            return 0;
+            return NO_WORD;
         }
         match self.meter.rule {
             Rule::Greedy => self.word(self.parts(now_us).saturating_add(level.used)),
