@@ -159,12 +159,12 @@ impl Made {
         spec.fit = options.fit;
         if is_video(file) {
             let set = render_poster_set_file(file, &spec, &PosterSpec::default());
-            let PosterSet { thumbnail, preview, blurhash, thumbhash, .. } =
+            let PosterSet { thumbnail, preview, blurhash, thumbhash, partial, .. } =
                 set.map_err(Failure::Thumb)?;
             let hashes = (blurhash, thumbhash);
             let made = Self::keep("video", &thumbnail, preview.as_ref(), hashes, options, stem)?;
             let poster = made.preview.as_ref().unwrap_or(&made.thumbnail).clone();
-            return Ok(Self { poster: Some(poster), ..made });
+            return Ok(Self { poster: Some(poster), partial, ..made });
         }
         let set = render_set_file(file, &spec).map_err(Failure::Thumb)?;
         let ThumbnailSet { thumbnail, preview, blurhash, thumbhash, partial, .. } = set;

@@ -14,7 +14,7 @@
 //! | see how it all goes | [`report`] |
 //! | check a webhook's signature, consume its event once | [`webhook`] |
 //! | make a thumbnail, or a video's poster | `thumb` |
-//! | name a file by its content, keep it | `ipfs` |
+//! | name a file by its content, fetch it, prove it, keep it | `ipfs` |
 //! | commit your rows with ours | `FinalMile::transaction`, `run_in` of the engines |
 //! | write a rule, or an engine, of your own | [`storage`] |
 //!
@@ -23,7 +23,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Limits shared over Redis, fetching from gateways, and the phone's native module.
+//! Limits shared over Redis, and the phone's native module.
 
 mod admin;
 mod audit;
@@ -45,6 +45,8 @@ pub mod limit;
 mod log;
 mod once;
 mod refusal;
+#[cfg(any(feature = "thumb", feature = "ipfs"))]
+mod regular;
 pub mod report;
 mod schema;
 pub mod storage;

@@ -5,29 +5,33 @@
 #        bash tests/all.sh STEP...    only these
 #
 # Steps, those that fail fastest first:
-#   tools     install what is missing: a C compiler, PostgreSQL, Chromium, ffmpeg, typos (rustfmt and
-#             always)
+#   tools     install what is missing: a C compiler, cmake and nasm, PostgreSQL, Chromium, ffmpeg, npm,
+#             qemu, typos (rustfmt and clippy always)
 #   fmt       every file is formatted
 #   spell     code and prose are spelt right
 #   coexist   one SQLite in the tree of an application that also uses sqlx, or diesel
 #   clippy    no lint fires, in the library, its tests, examples and benches
 #   doc       the documentation builds without a warning
 #   test      all tests, documentation examples, live servers and the licences of all dependencies
+#   processors  pictures come out the same on processors with and without SIMD, and on ARM's
 #   fuzz      the fuzz targets hold over their seeds and thousands of changes of them
 #   features  the library compiles without features and with each one alone
 #   examples  all examples build, share_media runs twice on one database, a load is proved,
 #             replay_limits decides
 #   package   what would be published builds by itself
+#   bindings  what is generated for Node, React Native's C++, Python, Kotlin and Swift, and run
+#   app       the npm package, the app that takes it, and the libraries of phones
 #
 # Environment:
 #   CARGO_TARGET_DIR        where to build; kept as given
-#   FINALMILE_SKIP_LIVE=1   leave out the tests that need a PostgreSQL server, a browser or ffmpeg
+#   FINALMILE_SKIP_LIVE=1   leave out the tests that need a PostgreSQL server, a browser, ffmpeg or npm
 #
 # The exit status is 0 when all passed, 1 when a step failed and 2 for an unknown step.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all_steps=(tools fmt spell coexist clippy doc test fuzz features examples package)
+all_steps=(tools fmt spell coexist clippy doc test processors fuzz features examples package
+    bindings app)
 
 # Debug info would double the time and the disk that the builds take.
 export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-0}"
@@ -39,9 +43,12 @@ fi
 
 step_tools() {
     need_c_compiler
+    need_cmake
     need_postgres
     need_browser
     need_ffmpeg
+    need_npm
+    need_qemu
     need_typos
 }
 
@@ -64,6 +71,7 @@ step_coexist() {
 }
 
 step_clippy() {
+    need_cmake
     cargo clippy --workspace --all-targets --all-features -- -D warnings
 }
 
@@ -76,9 +84,32 @@ step_test() {
     need_postgres
     need_browser
     need_ffmpeg
+    need_npm
     cargo test --workspace "${without_rivals[@]}" --all-features
     if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ]; then
         skip "test: the live tests, because FINALMILE_SKIP_LIVE=1 is set"
+    fi
+}
+
+step_processors() {
+    local arm=aarch64-unknown-linux-musl
+    if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ] || [ "$(uname -sm)" != "Linux x86_64" ]; then
+        skip "processors: they are simulated on Linux on x86_64, and not with FINALMILE_SKIP_LIVE=1"
+        return
+    fi
+    need_qemu
+    local test=(cargo test --release -p finalmile-pictures --test processors)
+    # The linker comes with Rust, and what is built needs no C compiler.
+    if rustup target add "$arm" 2>/dev/null &&
+        cargo build --release -p finalmile-pictures --target "$arm" \
+            --config "target.$arm.linker='rust-lld'"; then
+        # A test runs in its package's folder, from which a relative path leads elsewhere.
+        local built
+        built="$(realpath "${CARGO_TARGET_DIR:-target}")/$arm/release/finalmile-pictures"
+        FINALMILE_ON_ARM="$built" "${test[@]}"
+    else
+        "${test[@]}"
+        skip "processors: ARM's, because rustup cannot install $arm"
     fi
 }
 
@@ -140,6 +171,37 @@ step_package() {
     echo "the package builds"
 }
 
+step_bindings() {
+    if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ]; then
+        skip "bindings: they need node and a JavaScript engine"
+        return
+    fi
+    need_npm
+    need_ffmpeg
+    need_binding_tools
+    local suite
+    for suite in tests/node tests/jsi python kotlin swift; do
+        printf -- '-- bindings/%s\n' "$suite"
+        "bindings/$suite/run"
+    done
+}
+
+step_app() {
+    if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ]; then
+        skip "app: it needs npm"
+        return
+    fi
+    need_npm
+    need_ffmpeg
+    need_cmake
+    need_binding_tools
+    local part
+    for part in bindings/react-native/tests/run examples/expo/check bindings/tests/targets; do
+        printf -- '-- %s\n' "$part"
+        "$part"
+    done
+}
+
 # --- what they need ------------------------------------------------------------------------------
 
 need_rust() {
@@ -166,6 +228,13 @@ need_c_compiler() {
     fi
     # libc6-dev is only recommended by gcc, but nothing links without it.
     install_packages "a C compiler, for SQLite" gcc libc6-dev
+}
+
+# libjpeg-turbo is a rival in benches/compare; with nasm it has its vector instructions.
+need_cmake() {
+    if ! command -v cmake >/dev/null || ! command -v nasm >/dev/null; then
+        install_packages "cmake and nasm, for the rivals of benches" cmake nasm make
+    fi
 }
 
 need_postgres() {
@@ -201,6 +270,35 @@ need_ffmpeg() {
         return
     fi
     install_packages "ffmpeg, for posters of what is not decoded here" ffmpeg
+}
+
+need_npm() {
+    if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ] || command -v npm >/dev/null; then
+        return
+    fi
+    install_packages "npm, for a gateway to fetch from" npm
+}
+
+need_qemu() {
+    if [ "${FINALMILE_SKIP_LIVE:-}" = 1 ] || [ "$(uname -sm)" != "Linux x86_64" ] ||
+        { command -v qemu-x86_64 && command -v qemu-aarch64; } >/dev/null; then
+        return
+    fi
+    install_packages "qemu, to render on processors without SIMD" qemu-user
+}
+
+# A JavaScript engine with its headers, a compiler of C++, Java with its way to C, Python with venv.
+need_binding_tools() {
+    local packages=()
+    { command -v g++ && command -v strip && command -v patch; } >/dev/null || packages+=(g++ binutils patch)
+    command -v pkg-config >/dev/null || packages+=(pkg-config)
+    pkg-config --exists javascriptcoregtk-4.1 2>/dev/null || packages+=(libjavascriptcoregtk-4.1-dev)
+    command -v javac >/dev/null || packages+=(openjdk-17-jdk-headless)
+    [ -f /usr/share/java/jna.jar ] || packages+=(libjna-java)
+    python3 -m ensurepip --version >/dev/null 2>&1 || packages+=(python3 python3-venv)
+    if [ ${#packages[@]} -gt 0 ]; then
+        install_packages "what the bindings are run with" "${packages[@]}"
+    fi
 }
 
 need_typos() {

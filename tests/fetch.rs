@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 
 use finalmile::{
-    fetch::{FetchError, Fetcher, Request, Response, fetch, fetch_small},
+    fetch::{FetchError, Fetcher, Request, Response, Timeouts, fetch, fetch_small},
     report::{PINATA_PLAN_BYTES, Pinata},
 };
 
@@ -194,6 +194,32 @@ mod live {
         assert!(matches!(nobody, FetchError::Transport(_)), "{nobody}");
         let no_tls = fetch_small(&client, &Request::new("https://127.0.0.1:9/"), 1).unwrap_err();
         assert!(matches!(no_tls, FetchError::Transport(_)), "{no_tls}");
+    }
+
+    #[test]
+    fn a_request_is_given_up_after_the_times_that_it_says() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        // Accepts, begins to answer, and says no more.
+        let server = thread::spawn(move || {
+            let mut held = Vec::new();
+            for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nbegun"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+                held.push(stream);
+            }
+            thread::sleep(Duration::from_millis(800));
+        });
+        let mut timeouts = Timeouts::default();
+        assert_eq!((timeouts.connect.as_secs(), timeouts.idle.as_secs()), (10, 30));
+        timeouts.idle = Duration::from_millis(100);
+        let request = Request::new(&url).timeouts(timeouts);
+        let client = HttpFetcher::new();
+        for _ in 0..2 {
+            let error = fetch_small(&client, &request, 100).unwrap_err();
+            assert_eq!((error.clone(), error.is_retryable()), (FetchError::Timeout, true));
+        }
+        server.join().unwrap();
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! HEIC pictures, through the public face of `thumb`. Feature `heic`.
 //!
-//! `tests/data/heic/card.heic` shows four corners in four colours; the script beside it made it.
-//! Turns and mirrors are put into its boxes here.
+//! `tests/data/heic/card.heic` shows four corners in four colours, and `grid.heic` the same in tiles; the
+//! script beside them made them. Turns and mirrors are put into the card's boxes here.
 #![cfg(feature = "heic")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 #![allow(clippy::disallowed_methods, reason = "a test may look at the clock")]
@@ -73,6 +73,33 @@ fn a_heic_picture_becomes_a_set() {
     assert_eq!(set.source.format, Format::Heic);
     assert_corners(&set.preview.unwrap(), [RED, GREEN, BLUE, YELLOW], "plain");
     assert_eq!((set.thumbnail.width_px, set.thumbnail.height_px), (40, 40));
+}
+
+#[test]
+fn a_picture_in_tiles_as_iphones_write_it_is_put_together() {
+    let bytes = include_bytes!("data/heic/grid.heic");
+    let set = render(bytes).unwrap();
+    // What the last tiles have beyond the picture does not show, and its EXIF does not turn it.
+    assert_eq!((set.source.width_px, set.source.height_px), (160, 100));
+    let preview = set.preview.unwrap();
+    assert_eq!((preview.width_px, preview.height_px), (160, 100));
+    assert_corners(&preview, [RED, GREEN, BLUE, YELLOW], "tiles");
+    let seen = image::load_from_memory(&preview.bytes).unwrap().to_rgb8();
+    for (x, y, wanted) in [(70, 40, RED), (90, 40, GREEN), (70, 60, BLUE), (90, 60, YELLOW)] {
+        let found = seen.get_pixel(x, y).0;
+        let near = found.iter().zip(wanted).all(|(found, wanted)| found.abs_diff(wanted) <= 16);
+        assert!(near, "{found:?} at {x}, {y}, not {wanted:?}");
+    }
+}
+
+#[test]
+fn a_cut_heic_picture_is_truncated_however_much_of_it_is_there() {
+    for bytes in [&card()[..], include_bytes!("data/heic/grid.heic")] {
+        for cut in [1, 20, 100] {
+            let error = render(&bytes[..bytes.len() - cut]).unwrap_err();
+            assert_eq!(error.code(), "IMAGE_TRUNCATED", "{cut} bytes less: {error:?}");
+        }
+    }
 }
 
 #[test]

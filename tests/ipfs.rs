@@ -9,10 +9,9 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
 use finalmile::ipfs::{
-    Cache, Check, Cid, Codec, Importer, IpfsError, Multihash, Profile, cid_of, cid_of_bytes,
+    Cache, Check, Cid, Codec, Importer, IpfsError, Kind, Multihash, Profile, cid_of, cid_of_bytes,
     cid_of_file,
 };
 
@@ -102,6 +101,7 @@ fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".finalmile")
         .collect();
     names.sort();
     names
@@ -180,7 +180,7 @@ fn a_file_has_the_id_of_its_bytes_and_a_missing_one_is_an_error() {
 #[test]
 fn profiles_without_sense_are_refused() {
     for (chunk, links, version) in
-        [(0, 174, 1), ((1 << 20) + 1, 174, 1), (1, 1, 1), (1, 8_193, 1), (1, 2, 2)]
+        [(0, 174, 1), ((2 << 20) - 255, 174, 1), (1, 1, 1), (1, 8_193, 1), (1, 2, 2)]
     {
         let error = Profile::custom(chunk, links, true, version).unwrap_err();
         assert_eq!(error.code(), "INVALID_PROFILE", "{chunk} {links} {version}");
@@ -202,9 +202,12 @@ fn c1_every_spelling_of_one_block_is_one_id() {
     assert_eq!(Cid::from_bytes(binary_v0).unwrap(), canonical);
     assert_eq!(Cid::from_bytes(canonical.as_bytes()).unwrap(), canonical);
 
-    let base58 = ::cid::Cid::try_from(HELLO).unwrap();
-    let base58 = base58.to_string_of_base(::cid::multibase::Base::Base58Btc).unwrap();
-    assert_eq!(base58.parse::<Cid>().unwrap().to_string(), HELLO);
+    use ::cid::multibase::Base;
+    let hello = ::cid::Cid::try_from(HELLO).unwrap();
+    for base in [Base::Base58Btc, Base::Base36Lower, Base::Base36Upper, Base::Base32Upper] {
+        let spelling = hello.to_string_of_base(base).unwrap();
+        assert_eq!(spelling.parse::<Cid>().unwrap().to_string(), HELLO, "{spelling}");
+    }
 }
 
 #[test]
@@ -241,14 +244,20 @@ fn c2_texts_that_are_no_ids_are_refused() {
     let padded = format!("{HELLO}=");
     let mixed = HELLO.replace("kre", "KRE");
     let trailing = format!("{HELLO}a");
+    let base36 = ::cid::Cid::try_from(HELLO).unwrap();
+    let base36 = base36.to_string_of_base(::cid::multibase::Base::Base36Lower).unwrap();
+    let mixed36 = base36.replacen(|letter: char| letter.is_ascii_lowercase(), "K", 1);
+    let longer36 = format!("k0{}", &base36[1..]);
     let lower_v0 = EMPTY_V0.to_ascii_lowercase();
-    let long = "b".repeat(100_000);
+    let long = "b".repeat(10_000);
     let zeros = "1".repeat(46);
     for text in [
         "",
         "b",
         "B",
         "z",
+        "k",
+        "K",
         "Qm",
         " ",
         "bafkre",
@@ -260,6 +269,8 @@ fn c2_texts_that_are_no_ids_are_refused() {
         "zé",
         &padded,
         &mixed,
+        &mixed36,
+        &longer36,
         &trailing,
         &lower_v0,
         &long,
@@ -312,7 +323,8 @@ fn spellings_that_exist_but_are_not_read_are_unsupported() {
     let hello = ::cid::Cid::try_from(HELLO).unwrap();
     // A CIDv0 behind a prefix claims to be version 18.
     assert_eq!(code(&format!("z{EMPTY_V0}")), "UNSUPPORTED_CID");
-    for base in [::cid::multibase::Base::Base36Lower, ::cid::multibase::Base::Base16Lower] {
+    use ::cid::multibase::Base;
+    for base in [Base::Base16Lower, Base::Base16Upper, Base::Base32HexLower, Base::Base58Flickr] {
         assert_eq!(code(&hello.to_string_of_base(base).unwrap()), "UNSUPPORTED_CID");
     }
 }
@@ -361,13 +373,13 @@ fn random_ids_read_back_as_another_library_prints_them() {
 fn what_is_put_can_be_got_checked_counted_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::open(folder.path().join("deep/ipfs")).unwrap();
-    let entry = cache.put_bytes(b"hello world").unwrap();
+    let entry = cache.put_bytes(b"hello world", Kind::Media).unwrap();
     assert_eq!((entry.cid.to_string().as_str(), entry.size_bytes, entry.added), (HELLO, 11, true));
     assert_eq!(fs::read(cache.get(&entry.cid).unwrap().unwrap()).unwrap(), b"hello world");
     assert!(cache.contains(&entry.cid));
     assert_eq!(cache.verify(&entry.cid).unwrap(), Check::Intact);
 
-    let again = cache.put_bytes(b"hello world").unwrap();
+    let again = cache.put_bytes(b"hello world", Kind::Media).unwrap();
     assert_eq!((again.path, again.added), (entry.path, false));
     let stats = cache.stats().unwrap();
     assert_eq!((stats.entries, stats.bytes), (1, 11));
@@ -385,7 +397,7 @@ fn a_file_of_several_blocks_is_copied_and_checked_under_its_root() {
     let bytes = pattern(5_242_883);
     fs::write(&source, &bytes).unwrap();
     let cache = Cache::open(folder.path().join("ipfs")).unwrap();
-    let entry = cache.put_file(&source).unwrap();
+    let entry = cache.put(&source, Kind::Media).unwrap();
     let known = NAMED.lines().find(|row| row.contains("v1 5242883")).unwrap();
     assert!(known.ends_with(&entry.cid.to_string()), "{known}");
     assert!(fs::read(&entry.path).unwrap() == bytes && source.exists());
@@ -410,7 +422,7 @@ fn a_damaged_file_is_reported_once_and_gone() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::open(folder.path()).unwrap();
     for bytes in [pattern(20_000), pattern(1_500_000)] {
-        let entry = cache.put_bytes(&bytes).unwrap();
+        let entry = cache.put_bytes(&bytes, Kind::Media).unwrap();
         for damage in [&bytes[1..], &[&bytes[..], b"x"].concat(), b""] {
             fs::write(&entry.path, damage).unwrap();
             let error = cache.verify(&entry.cid).unwrap_err();
@@ -419,7 +431,7 @@ fn a_damaged_file_is_reported_once_and_gone() {
         }
         // A put heals a copy that nobody has verified yet.
         fs::write(&entry.path, b"damage").unwrap();
-        cache.put_bytes(&bytes).unwrap();
+        cache.put_bytes(&bytes, Kind::Media).unwrap();
         assert_eq!(cache.verify(&entry.cid).unwrap(), Check::Intact);
     }
 }
@@ -428,20 +440,22 @@ fn a_damaged_file_is_reported_once_and_gone() {
 fn c7_a_file_or_folder_that_vanished_is_a_miss() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::open(folder.path().join("ipfs")).unwrap();
-    let entry = cache.put_bytes(b"purged").unwrap();
+    let entry = cache.put_bytes(b"purged", Kind::Media).unwrap();
     fs::remove_dir_all(cache.folder()).unwrap();
     assert_eq!(cache.get(&entry.cid).unwrap(), None);
     assert!(!cache.contains(&entry.cid));
     assert_eq!(cache.verify(&entry.cid).unwrap(), Check::Missing);
     assert!(!cache.remove(&entry.cid).unwrap());
-    assert_eq!(cache.put_bytes(b"purged").unwrap_err().code(), "CACHE_UNAVAILABLE");
+    // A put makes the folder again.
+    let again = cache.put_bytes(b"purged", Kind::Media).unwrap();
+    assert_eq!(cache.get(&entry.cid).unwrap(), Some(again.path));
 }
 
 #[test]
 fn c6_the_names_in_the_folder_are_canonical_ids() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::open(folder.path()).unwrap();
-    cache.put_bytes(b"hello world").unwrap();
+    cache.put_bytes(b"hello world", Kind::Media).unwrap();
     assert_eq!(names(folder.path()), [HELLO]);
     // What others put there is neither counted nor served.
     fs::write(folder.path().join(EMPTY_V0), b"junk").unwrap();
@@ -461,7 +475,7 @@ fn c6_a_link_planted_under_an_id_is_not_followed() {
     assert_eq!(cache.get(&hello).unwrap(), None);
     assert_eq!(cache.verify(&hello).unwrap(), Check::Missing);
     // A put replaces the link itself.
-    cache.put_bytes(b"hello world").unwrap();
+    cache.put_bytes(b"hello world", Kind::Media).unwrap();
     assert_eq!(cache.verify(&hello).unwrap(), Check::Intact);
 }
 
@@ -470,12 +484,12 @@ fn c5_a_put_that_fails_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::open(folder.path().join("ipfs")).unwrap();
     // The source cannot be read: it is a folder.
-    assert_eq!(cache.put_file(folder.path()).unwrap_err().code(), "FILE_UNREADABLE");
-    assert_eq!(cache.put_file(Path::new("no/such")).unwrap_err().code(), "FILE_UNREADABLE");
+    assert_eq!(cache.put(folder.path(), Kind::Media).unwrap_err().code(), "FILE_UNREADABLE");
+    assert_eq!(cache.put(Path::new("no/such"), Kind::Media).unwrap_err().code(), "FILE_UNREADABLE");
     assert!(names(cache.folder()).is_empty());
     // The name is taken by something that cannot be replaced.
     fs::create_dir_all(cache.folder().join(HELLO).join("full")).unwrap();
-    let error = cache.put_bytes(b"hello world").unwrap_err();
+    let error = cache.put_bytes(b"hello world", Kind::Media).unwrap_err();
     assert_eq!(error.code(), "CACHE_UNAVAILABLE");
     assert_eq!(names(cache.folder()), [HELLO]);
 }
@@ -497,33 +511,17 @@ fn a_place_that_is_no_folder_is_a_typed_error() {
 fn a_folder_that_cannot_be_written_still_serves_what_it_holds() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let kept = Cache::open(folder.path()).unwrap().put_bytes(b"kept").unwrap();
+    let kept = Cache::open(folder.path()).unwrap().put_bytes(b"kept", Kind::Media).unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
     let cache = Cache::open(folder.path()).unwrap();
     assert!(cache.contains(&kept.cid));
     // The superuser may write anywhere, so there is nothing to refuse.
     if File::create(folder.path().join("probe")).is_err() {
-        assert_eq!(cache.put_bytes(b"new").unwrap_err().code(), "CACHE_UNAVAILABLE");
+        assert_eq!(cache.put_bytes(b"new", Kind::Media).unwrap_err().code(), "CACHE_UNAVAILABLE");
         assert_eq!(cache.remove(&kept.cid).unwrap_err().code(), "CACHE_UNAVAILABLE");
         assert_eq!(cache.stats().unwrap().entries, 1);
     }
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-#[test]
-fn only_parts_without_a_writer_are_swept_at_open() {
-    let folder = tempfile::tempdir().unwrap();
-    let aged = |name: &str, minutes: u64| {
-        let file = File::create(folder.path().join(name)).unwrap();
-        let now = file.metadata().unwrap().modified().unwrap();
-        file.set_modified(now - Duration::from_secs(minutes * 60)).unwrap();
-    };
-    aged("1-0.part", 61);
-    aged("1-1.part", 59);
-    aged("1-2.part", 0);
-    aged(HELLO, 100_000);
-    Cache::open(folder.path()).unwrap();
-    assert_eq!(names(folder.path()), ["1-1.part", "1-2.part", HELLO]);
 }
 
 #[test]
@@ -563,7 +561,7 @@ fn put_and_read_from_threads(folder: &Path) {
             scope.spawn(|| {
                 let cache = Cache::open(folder).unwrap();
                 for content in contents.iter().cycle().take(9) {
-                    let entry = cache.put_bytes(content).unwrap();
+                    let entry = cache.put_bytes(content, Kind::Media).unwrap();
                     assert!(fs::read(&entry.path).unwrap() == *content, "seen whole or not at all");
                 }
             });

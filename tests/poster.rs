@@ -442,6 +442,88 @@ fn vp2_a_video_cut_anywhere_gives_a_picture_or_says_that_it_is_cut() {
 }
 
 #[test]
+fn a_cut_video_shows_what_is_there_and_says_that_it_is_cut() {
+    let bytes = clip("first.mp4");
+    let whole = render(&bytes).unwrap();
+    assert!(!whole.partial);
+    // With the index in front, the last key frame is lost and the first one shown.
+    let mut cut = ThumbSpec::default();
+    cut.thumbnail_side_px = 40;
+    let cut =
+        render_poster_set(Cursor::new(&bytes[..bytes.len() - 200]), &cut, &at(1_900)).unwrap();
+    assert!(cut.partial);
+    assert_eq!((cut.source.frame_ms, cut.source.width_px), (0, 360));
+    assert_corners(&cut.preview.unwrap(), CORNERS, "cut");
+}
+
+/// The clip with one more box in the entry that says how its frames are coded.
+fn with_property(bytes: &[u8], kind: &[u8; 4], numbers: &[u32]) -> Vec<u8> {
+    let mut property = Vec::new();
+    property.extend(u32::try_from(8 + numbers.len() * 4).unwrap().to_be_bytes());
+    property.extend(kind);
+    numbers.iter().for_each(|number| property.extend(number.to_be_bytes()));
+    let grown = u32::try_from(property.len()).unwrap();
+    let moved = with(bytes, b"stsd", |stsd| {
+        let length = u32::from_be_bytes(*stsd[8..].first_chunk().unwrap()) + grown;
+        stsd[8..12].copy_from_slice(&length.to_be_bytes());
+        // Before those that are there, so that it is found if it comes twice.
+        let end = usize::try_from(8 + length - grown).unwrap();
+        stsd.splice(end..end, property.clone());
+    });
+    // The media behind the index have moved.
+    let is_in_front = start_of(bytes, b"moov") < start_of(bytes, b"mdat");
+    shifted(&moved, if is_in_front { grown.into() } else { 0 }, false)
+}
+
+#[test]
+fn pixels_that_are_no_squares_become_squares() {
+    for (name, numbers, size) in [
+        ("last.mp4", [4, 3], (360, 150)),
+        ("first.mp4", [16, 11], (360, 138)),
+        ("quicktime.mov", [3, 4], (270, 200)),
+        ("last.mp4", [0, 4], (360, 200)),
+    ] {
+        let mut spec = ThumbSpec::default();
+        spec.thumbnail_side_px = 40;
+        let clip = Cursor::new(with_property(&clip(name), b"pasp", &numbers));
+        let set = render_poster_set(clip, &spec, &PosterSpec::default()).unwrap();
+        assert_eq!((set.source.width_px, set.source.height_px), size, "{name} {numbers:?}");
+        let preview = set.preview.unwrap();
+        assert_eq!((preview.width_px, preview.height_px), size);
+        assert_corners(&preview, CORNERS, name);
+    }
+}
+
+#[test]
+fn of_a_frame_only_its_clean_part_is_shown() {
+    // 180 x 100, its middle 90 to the right of the frame's and 50 below: the last corner.
+    let clap = [180, 1, 100, 1, 90, 1, 50, 1];
+    let set = render(&with_property(&clip("last.mp4"), b"clap", &clap)).unwrap();
+    assert_eq!((set.source.width_px, set.source.height_px), (180, 100));
+    assert_corners(&set.thumbnail, [CORNERS[3]; 4], "clean");
+}
+
+#[test]
+fn a_video_in_high_dynamic_range_is_left_to_who_maps_its_tones() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, codec) in [("last.mp4", "H.264"), ("hevc.mp4", "HEVC")] {
+        for (transfer, range) in [(16, "PQ"), (18, "HLG")] {
+            let nclx = [u32::from_be_bytes(*b"nclx"), 9 << 16 | transfer, 9 << 16];
+            let high = with_property(&clip(name), b"colr", &nclx);
+            // As a file too: the program would show it pale.
+            let path = folder.path().join(name);
+            fs::write(&path, &high).unwrap();
+            let (spec, poster) = (ThumbSpec::default(), PosterSpec::default());
+            for set in [render(&high), render_poster_set_file(&path, &spec, &poster)] {
+                let text = set.unwrap_err().to_string();
+                let wanted = format!("{codec} in HDR ({range}); a `PlatformDecoder` would");
+                assert!(text.contains(&wanted), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn vp2_changed_videos_give_pictures_or_typed_errors_in_bounded_time() {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = move |below: usize| {
@@ -504,6 +586,18 @@ mod with_ffmpeg {
             let set = set.unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!((set.source.codec.as_str(), set.source.width_px), (codec, 360), "{name}");
             assert_corners(&set.preview.unwrap(), CORNERS, name);
+        }
+    }
+
+    #[test]
+    fn the_program_makes_pixels_square() {
+        let folder = tempfile::tempdir().unwrap();
+        for (numbers, size) in [([4, 3], (360, 150)), ([3, 4], (270, 200))] {
+            let path = folder.path().join("uneven.mp4");
+            fs::write(&path, with_property(&clip("hevc.mp4"), b"pasp", &numbers)).unwrap();
+            let Some(set) = file(&path) else { return };
+            let source = set.unwrap().source;
+            assert_eq!((source.width_px, source.height_px), size, "{numbers:?}");
         }
     }
 

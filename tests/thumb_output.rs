@@ -9,7 +9,7 @@ mod pictures;
 use std::thread;
 
 use finalmile::ipfs::cid_of_bytes;
-use finalmile::thumb::{Encoding, Fit, Format, Gravity, ThumbSpec, render_set};
+use finalmile::thumb::{Encoding, Fit, Format, Gravity, ThumbSpec, paint_thumbhash, render_set};
 use image::{ImageBuffer, ImageFormat, Rgb, RgbImage, Rgba};
 
 use pictures::*;
@@ -218,6 +218,29 @@ fn placeholders_tell_the_colours() {
 }
 
 #[test]
+fn a_thumbhash_is_painted_in_its_shape_and_colour_and_nothing_else_is() {
+    let red = RgbImage::from_pixel(400, 300, Rgb(RED));
+    let hash = render(&encode(&red.into(), ImageFormat::Png)).unwrap().thumbhash;
+    let painted = paint_thumbhash(&hash).unwrap();
+    assert_eq!((painted.width_px, painted.height_px, painted.format), (32, 32, Format::Png));
+    let [r, g, b] = pixels(&painted).get_pixel(16, 16).0;
+    assert!(r > 180 && g < 90 && b < 90, "{r}, {g}, {b}");
+    for cut in 0..hash.len() {
+        assert_eq!(paint_thumbhash(&hash[..cut]).unwrap_err().code(), "NOT_AN_IMAGE", "{cut}");
+    }
+    // Whatever five bytes and more say, it is a small picture or none.
+    let mut random = Xorshift(7);
+    for length in 5..60 {
+        for _ in 0..50 {
+            let bytes: Vec<u8> = (0..length).map(|_| random.below(256).to_le_bytes()[0]).collect();
+            if let Ok(painted) = paint_thumbhash(&bytes) {
+                assert!((1..=32).contains(&painted.width_px.min(painted.height_px)));
+            }
+        }
+    }
+}
+
+#[test]
 fn light_is_mixed_as_light_where_that_is_wanted() {
     // Fine lines of black and white: as numbers they mix to 128, as light to 188.
     let lines = RgbImage::from_fn(1_200, 1_200, |x, _| Rgb([if x % 2 == 0 { 0 } else { 255 }; 3]));
@@ -227,4 +250,19 @@ fn light_is_mixed_as_light_where_that_is_wanted() {
     assert!(close(seen(&spec).get_pixel(150, 150), [128; 3]));
     spec.linear_light = true;
     assert!(close(seen(&spec).get_pixel(150, 150), [188; 3]));
+}
+
+#[cfg(feature = "parallel")]
+#[test]
+fn t6_two_threads_make_the_same_pictures_as_one() {
+    // Large enough for the second to be asked.
+    let source = jpeg(&scene(4_032, 3_024), false);
+    assert!(source.len() > 300_000, "{} bytes", source.len());
+    let mut spec = ThumbSpec::default();
+    let one = render_set(&source, &spec).unwrap();
+    spec.parallel = true;
+    let two = render_set(&source, &spec).unwrap();
+    assert_eq!(one.thumbnail.bytes, two.thumbnail.bytes);
+    assert_eq!(one.preview.unwrap().bytes, two.preview.unwrap().bytes);
+    assert_eq!((one.blurhash, one.partial), (two.blurhash, two.partial));
 }

@@ -29,7 +29,7 @@ use cli::tell;
 use finalmile::{
     AccountId, Actor, Credits, Error, FinalMile, IdempotencyKey, PublicError,
     engines::Sqlite,
-    ipfs::{Cache, Cid, cid_of_bytes, cid_of_file},
+    ipfs::{Cache, Cid, Kind, cid_of_bytes, cid_of_file},
     ledger::{Money, Purchase},
     limit::Policy,
     thumb::{Picture, ThumbSpec, render_set_file},
@@ -190,8 +190,8 @@ impl Desk {
     fn prepare(&self, photo: &Path) -> Result<(Cid, Small, Option<Small>), Error> {
         let set = render_set_file(photo, &ThumbSpec::default())?;
         let cid = cid_of_file(photo)?;
-        let thumbnail = self.keep(photo, &cid, "thumb", &set.thumbnail)?;
-        let preview = set.preview.map(|picture| self.keep(photo, &cid, "preview", &picture));
+        let thumbnail = self.keep(photo, &cid, Kind::Thumbnail, &set.thumbnail)?;
+        let preview = set.preview.map(|picture| self.keep(photo, &cid, Kind::Media, &picture));
         Ok((cid, thumbnail, preview.transpose()?))
     }
 
@@ -200,15 +200,16 @@ impl Desk {
         &self,
         photo: &Path,
         full: &Cid,
-        kind: &str,
+        kind: Kind,
         picture: &Picture,
     ) -> Result<Small, Error> {
-        let cached = self.cache.put_bytes(&picture.bytes)?;
+        let cached = self.cache.put_bytes(&picture.bytes, kind)?;
+        let name = if kind == Kind::Thumbnail { "thumb" } else { "preview" };
         let stem = photo.file_stem().unwrap_or_default().to_string_lossy();
         let full = full.to_string();
         // Photos of one name from two folders stay apart by the end of their content ids.
         let tail = &full[full.len().saturating_sub(6)..];
-        let path = self.out.join(format!("{stem}-{tail}.{kind}.jpg"));
+        let path = self.out.join(format!("{stem}-{tail}.{name}.jpg"));
         let copied = fs::write(&path, &picture.bytes);
         // The cache has it in any case; the name is a convenience.
         let path = if copied.is_ok() { path } else { cached.path };

@@ -1,17 +1,10 @@
 //! A small client of this crate's own: HTTP/1.1 and TLS, without a runtime.
 
-use std::{io, time::Duration};
+use std::io;
 
 use ureq::{Agent, config::RedirectAuthHeaders, http::HeaderValue};
 
-use super::{FetchError, Fetcher, Request, Response};
-
-/// How long a connection may take to stand.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long nothing may come.
-const IDLE: Duration = Duration::from_secs(30);
-/// How long one answer may take in all.
-const TOTAL: Duration = Duration::from_secs(15 * 60);
+use super::{FetchError, Fetcher, Request, Response, Timeouts};
 
 /// Sends requests by itself, for services. `Clone`; clones share connections.
 #[derive(Clone, Debug)]
@@ -20,9 +13,8 @@ pub struct HttpFetcher {
 }
 
 impl HttpFetcher {
-    /// One that trusts what the platform trusts. It gives up when a connection does not stand within ten
-    /// seconds, when nothing comes for 30, and after a quarter of an hour. It takes no proxy from the
-    /// environment.
+    /// One that trusts what the platform trusts, and takes no proxy from the environment. Each request says
+    /// how long it may take.
     #[must_use]
     pub fn new() -> Self {
         let config = Agent::config_builder()
@@ -34,10 +26,6 @@ impl HttpFetcher {
             // Lengths and ranges are those of the content.
             .accept_encoding("identity")
             .proxy(None)
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(IDLE))
-            .timeout_per_read(Some(IDLE))
-            .timeout_global(Some(TOTAL))
             .tls_config(
                 ureq::tls::TlsConfig::builder()
                     .root_certs(ureq::tls::RootCerts::PlatformVerifier)
@@ -56,7 +44,10 @@ impl Default for HttpFetcher {
 
 impl Fetcher for HttpFetcher {
     fn get(&self, request: &Request) -> Result<Response, FetchError> {
-        let mut call = self.agent.get(&request.url);
+        let Timeouts { connect, idle, total } = request.timeouts;
+        let call = self.agent.get(&request.url).config();
+        let call = call.timeout_connect(Some(connect)).timeout_recv_response(Some(idle));
+        let mut call = call.timeout_per_read(Some(idle)).timeout_global(Some(total)).build();
         for header in &request.headers {
             call = call.header(header.name, header.value());
         }
@@ -65,7 +56,22 @@ impl Fetcher for HttpFetcher {
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let headers = parts.headers.iter();
         let headers = headers.filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
-        Ok(Response::new(parts.status.as_u16(), headers.collect(), body.into_reader()))
+        Ok(Response::new(parts.status.as_u16(), headers.collect(), Body(body.into_reader())))
+    }
+}
+
+/// A body whose silence is told as what it is.
+struct Body<R>(R);
+
+impl<R: io::Read> io::Read for Body<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| {
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+            match cause {
+                Some(ureq::Error::Timeout(_)) => io::ErrorKind::TimedOut.into(),
+                _ => error,
+            }
+        })
     }
 }
 

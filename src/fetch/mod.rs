@@ -10,12 +10,14 @@
 //! - **NT2** A secret header goes to the host it is for, and to nobody that a redirect names.
 //! - **NT3** At most three redirects are followed, and an answer never grows beyond its limit.
 
+mod cancel;
 #[cfg(feature = "http")]
 mod http;
 mod url;
 
-use std::{fmt, io::Read};
+use std::{fmt, io::Read, time::Duration};
 
+pub use cancel::Cancel;
 #[cfg(feature = "http")]
 pub use http::HttpFetcher;
 use url::Url;
@@ -27,12 +29,23 @@ pub const REDIRECTS_MAX: usize = 3;
 /// Sends requests. Blocking: call it on a thread that may wait.
 pub trait Fetcher: Send + Sync {
     /// Sends a GET request and answers with whatever status came. It must not follow redirects by itself,
-    /// must not decode the body, and must give up when nothing comes for long.
+    /// must not decode the body, and must give up when the request's [`Timeouts`] are over.
     ///
     /// # Errors
     ///
     /// [`FetchError::Timeout`], [`FetchError::Transport`].
     fn get(&self, request: &Request) -> Result<Response, FetchError>;
+
+    /// The same, given up soon after `cancel` is raised, when nobody wants the answer any more. One that
+    /// cannot be interrupted may go on to its end, and does by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fetcher::get`], and [`FetchError::GivenUp`].
+    fn get_until(&self, request: &Request, cancel: &Cancel) -> Result<Response, FetchError> {
+        let _ = cancel;
+        self.get(request)
+    }
 }
 
 /// One GET request.
@@ -43,6 +56,27 @@ pub struct Request {
     pub url: String,
     /// Its headers.
     pub headers: Vec<Header>,
+    /// When to give it up.
+    pub timeouts: Timeouts,
+}
+
+/// How long one request may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "to be written down where it is used")]
+pub struct Timeouts {
+    /// Until the connection stands. Default: 10 s.
+    pub connect: Duration,
+    /// Without a byte. Default: 30 s, as trustless gateways agree.
+    pub idle: Duration,
+    /// In all. Default: 15 min.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(10), idle: seconds(30), total: seconds(15 * 60) }
+    }
 }
 
 /// A header of a request. Its `Debug` shows no secret.
@@ -83,6 +117,9 @@ pub enum FetchError {
     /// Nothing came in time. Asking again may work.
     #[error("nothing came in time")]
     Timeout,
+    /// Whoever asked wants it no more.
+    #[error("it was given up")]
+    GivenUp,
     /// The network failed. Asking again may work.
     #[error("the network failed: {0}")]
     Transport(String),
@@ -102,7 +139,7 @@ impl FetchError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout | Self::Transport(_) => true,
+            Self::Timeout | Self::GivenUp | Self::Transport(_) => true,
             Self::Status(status) => matches!(status, 408 | 429 | 500..),
             Self::Address { .. } | Self::Redirects | Self::TooLarge(_) | Self::Answer(_) => false,
         }
@@ -113,7 +150,14 @@ impl Request {
     /// A request without headers.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), headers: Vec::new() }
+        Self { url: url.into(), headers: Vec::new(), timeouts: Timeouts::default() }
+    }
+
+    /// To be given up after these times.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
     }
 
     /// With a header that anybody may see.
@@ -157,6 +201,12 @@ impl Response {
     }
 }
 
+/// Whether an address may be asked at all (**NT1**).
+#[cfg(feature = "ipfs")]
+pub(crate) fn check_address(url: &str) -> Result<(), FetchError> {
+    Url::allowed(url).map(drop)
+}
+
 /// Sends a request wherever it may lead, and answers with the last one's status and body.
 ///
 /// # Errors
@@ -164,9 +214,25 @@ impl Response {
 /// [`FetchError::Address`] for an address that may not be asked, at first or after a redirect, and whatever
 /// the fetcher meets.
 pub fn fetch(fetcher: &dyn Fetcher, request: &Request) -> Result<Response, FetchError> {
+    fetch_until(fetcher, request, &Cancel::default())
+}
+
+/// The same, until `cancel` is raised.
+///
+/// # Errors
+///
+/// As [`fetch`], and [`FetchError::GivenUp`].
+pub fn fetch_until(
+    fetcher: &dyn Fetcher,
+    request: &Request,
+    cancel: &Cancel,
+) -> Result<Response, FetchError> {
     let (mut request, mut url) = (request.clone(), Url::allowed(&request.url)?);
     for _ in 0..=REDIRECTS_MAX {
-        let response = fetcher.get(&request)?;
+        if cancel.is_cancelled() {
+            return Err(FetchError::GivenUp);
+        }
+        let response = fetcher.get_until(&request, cancel)?;
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(response);
         }

@@ -2,7 +2,11 @@
 //!
 //! A [`Cid`] names content by its hash, so whoever holds the bytes can check the name and nobody
 //! has to be trusted. [`cid_of`] computes the id of any stream in bounded memory, exactly as other
-//! IPFS tools do under the same [`Profile`]; [`Cache`] is a folder of files named by their ids.
+//! IPFS tools do under the same [`Profile`], and [`import_path`] that of a directory; [`write_car`]
+//! packs either for upload.
+//! [`verify_car`] turns an archive that nobody vouches for into a file that is what its id names.
+//! [`Cache`] is a folder of files named by their ids, within a byte limit; [`Gateways`] bring what it lacks, and
+//! a [`Client`] is both, with a queue for what is wanted next. [`Throttle`] lets uploads in a few at a time.
 //!
 //! # Promises
 //!
@@ -18,23 +22,57 @@
 //!   no id can reach outside the folder.
 //! - **C7** A file that vanished is a miss, not an error: the system may clear cache folders.
 
-pub(crate) mod base58;
 #[cfg(feature = "ipfs")]
 mod cache;
-mod cid;
 #[cfg(feature = "ipfs")]
-mod dagpb;
+mod car;
+pub(crate) mod cid;
+#[cfg(feature = "ipfs")]
+mod client;
 mod error;
 #[cfg(feature = "ipfs")]
-mod import;
+mod gateway;
 #[cfg(feature = "ipfs")]
-mod profile;
+mod limits;
+#[cfg(feature = "ipfs")]
+mod path;
+#[cfg(feature = "ipfs")]
+mod prefetch;
+#[cfg(feature = "ipfs")]
+mod room;
+#[cfg(feature = "ipfs")]
+mod throttle;
+#[cfg(feature = "ipfs")]
+mod unixfs;
+mod varint;
 
 #[cfg(feature = "ipfs")]
-pub use cache::{Cache, Check, Entry, Stats};
+pub use crate::fetch::Cancel;
+#[cfg(all(feature = "ipfs", feature = "testing"))]
+#[doc(hidden)]
+pub use cache::Replay;
+#[cfg(feature = "ipfs")]
+pub use cache::{Cache, CacheOptions, Check, Entry, Eviction, Inspection, Kind, KindStats, Stats};
+#[cfg(all(feature = "ipfs", feature = "sqlite"))]
+pub(crate) use cache::{index, options};
+#[cfg(feature = "ipfs")]
+pub use car::{CarVerifier, Verified, verify_car, write_car};
 pub use cid::{Cid, Codec, Multihash};
+#[cfg(feature = "ipfs")]
+pub use client::Client;
 pub use error::IpfsError;
 #[cfg(feature = "ipfs")]
-pub use import::{Importer, cid_of, cid_of_bytes, cid_of_file};
+pub use gateway::{FetchControl, FetchOptions, Fetched, Gateway, Gateways, Progress, Source};
 #[cfg(feature = "ipfs")]
-pub use profile::Profile;
+pub use limits::Limits;
+#[cfg(feature = "ipfs")]
+pub use path::ContentPath;
+#[cfg(feature = "ipfs")]
+pub use prefetch::{PrefetchOptions, Prefetcher};
+#[cfg(feature = "ipfs")]
+pub use throttle::{Entering, Permit, Throttle};
+#[cfg(feature = "ipfs")]
+pub use unixfs::{
+    Directory, FileNode, ImportOptions, Imported, Importer, NamedLink, Node, Profile, Shard,
+    ShardBy, cid_of, cid_of_bytes, cid_of_file, import_path, import_reader,
+};

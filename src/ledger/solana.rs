@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     AccountId, Credits, PaymentReference, Provider, Refusal, Timestamp,
-    ipfs::base58,
+    ipfs::cid::base58,
     ledger::{Money, Purchase},
 };
 

@@ -14,7 +14,7 @@ pub(super) struct Survey<'a> {
     pub(super) exif: Option<&'a [u8]>,
     /// The pieces of the colour profile, in their order; PNG packs its own.
     pub(super) icc: Vec<&'a [u8]>,
-    /// The container's own end was reached.
+    /// The container's own end was reached. Of a JPEG see also [`survey`].
     pub(super) complete: bool,
     /// JPEG: how many scans, 0 in other formats.
     pub(super) scans: u32,
@@ -26,30 +26,43 @@ pub(super) struct Survey<'a> {
     pub(super) buffers_coefficients: bool,
     /// JPEG: planes of different heights lie in scans of their own.
     pub(super) planes_apart: bool,
+    /// GIF: the rows of the first frame do not come from top to bottom.
+    pub(super) interlaced: bool,
     /// WebP: the largest frame any chunk of it claims, which may contradict the canvas.
     pub(super) largest_frame: (u32, u32),
 }
 
+/// Surveys all of a file, but of a JPEG that has all its planes in the first scan only what precedes
+/// that: what follows makes a difference to few, who take [`survey_jpeg_to_end`].
 pub(super) fn survey(format: Format, bytes: &[u8]) -> Survey<'_> {
     let mut survey = Survey::default();
     match format {
         // A walk ends early, with `None`, where the bytes end or make no sense.
-        Format::Jpeg => _ = walk_jpeg(bytes, &mut survey),
+        Format::Jpeg => _ = walk_jpeg(bytes, &mut survey, true),
         Format::Png => _ = walk_png(bytes, &mut survey),
         Format::WebP => {
             survey.complete =
                 bytes.get(12..).and_then(|chunks| walk_riff(chunks, bytes, &mut survey)).is_some();
         }
         // The blocks of a GIF carry no orientation.
-        Format::Gif => survey.complete = walk_gif(bytes).is_some(),
+        Format::Gif => survey.complete = walk_gif(bytes, &mut survey).is_some(),
         // Not decoded here, or by decoders that read for themselves.
         _ => {}
     }
     survey
 }
 
+/// Surveys all of a JPEG.
+pub(super) fn survey_jpeg_to_end(bytes: &[u8]) -> Survey<'_> {
+    let mut survey = Survey::default();
+    _ = walk_jpeg(bytes, &mut survey, false);
+    survey
+}
+
+/// Walks to the end, or only to the data of a first scan that `may_do`.
+///
 /// Source: ITU-T T.81, annex B.
-fn walk_jpeg<'a>(bytes: &'a [u8], survey: &mut Survey<'a>) -> Option<()> {
+fn walk_jpeg<'a>(bytes: &'a [u8], survey: &mut Survey<'a>, may_do: bool) -> Option<()> {
     let mut at = 2;
     let (mut progressive, mut uneven) = (false, false);
     loop {
@@ -74,6 +87,9 @@ fn walk_jpeg<'a>(bytes: &'a [u8], survey: &mut Survey<'a>) -> Option<()> {
                         let partial = *body.first()? < survey.components;
                         survey.buffers_coefficients |= progressive || partial;
                         survey.planes_apart |= partial && uneven && !progressive;
+                        if may_do && !survey.buffers_coefficients {
+                            return Some(());
+                        }
                     }
                     0xC4 | 0xC8 | 0xCC => {}
                     0xC0..=0xCF => {
@@ -169,7 +185,7 @@ fn walk_chunk<'a>(rest: &'a [u8], survey: &mut Survey<'a>) -> Option<&'a [u8]> {
 /// Walks to the end of the first frame. `None`: it is cut.
 ///
 /// Source: GIF89a, sections 17 to 26.
-fn walk_gif(bytes: &[u8]) -> Option<()> {
+fn walk_gif(bytes: &[u8], survey: &mut Survey<'_>) -> Option<()> {
     // Bit 7 of a flag byte announces a colour table, its low three bits the size.
     let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let mut at = 13 + table(*bytes.get(10)?);
@@ -180,7 +196,13 @@ fn walk_gif(bytes: &[u8]) -> Option<()> {
             _ => return None,
         };
         // An extension has a label before its blocks; a frame its place, table and code size.
-        at += if is_frame { 11 + table(*bytes.get(at + 9)?) } else { 2 };
+        if is_frame {
+            let flags = *bytes.get(at + 9)?;
+            survey.interlaced = flags & 0x40 != 0;
+            at += 11 + table(flags);
+        } else {
+            at += 2;
+        }
         loop {
             let length = usize::from(*bytes.get(at)?);
             at += 1 + length;

@@ -42,7 +42,8 @@ pub enum Format {
 impl Format {
     /// The format that the first bytes of a file announce. 64 bytes are enough, more do no harm.
     ///
-    /// Nothing but the announcement is read: the file may be cut or damaged behind it.
+    /// Nothing but the announcement is read: the file may be cut or damaged behind it. Before that of
+    /// a JPEG up to 16 bytes of anything are passed over, such as the line breaks of scripts.
     ///
     /// # Example
     ///
@@ -56,6 +57,10 @@ impl Format {
     /// ```
     #[must_use]
     pub fn from_first_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::announced(bytes).or_else(|| jpeg_start(bytes).map(|_| Self::Jpeg))
+    }
+
+    fn announced(bytes: &[u8]) -> Option<Self> {
         Some(match bytes {
             [0xFF, 0xD8, 0xFF, ..] => Self::Jpeg,
             [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => Self::Png,
@@ -80,6 +85,46 @@ impl Format {
     #[must_use]
     pub const fn is_video(self) -> bool {
         matches!(self, Self::Mp4 | Self::QuickTime | Self::Matroska)
+    }
+
+    /// Its media type, such as `image/jpeg`.
+    ///
+    /// Source: IANA's registry of media types; for Windows bitmaps RFC 7903.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::WebP => "image/webp",
+            Self::Gif => "image/gif",
+            Self::Heic => "image/heic",
+            Self::Avif => "image/avif",
+            Self::JpegXl => "image/jxl",
+            Self::Tiff => "image/tiff",
+            Self::Bmp => "image/bmp",
+            Self::Mp4 => "video/mp4",
+            Self::QuickTime => "video/quicktime",
+            Self::Matroska => "video/matroska",
+        }
+    }
+
+    /// What its files are called behind the dot, such as `jpg`.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::WebP => "webp",
+            Self::Gif => "gif",
+            Self::Heic => "heic",
+            Self::Avif => "avif",
+            Self::JpegXl => "jxl",
+            Self::Tiff => "tif",
+            Self::Bmp => "bmp",
+            Self::Mp4 => "mp4",
+            Self::QuickTime => "mov",
+            Self::Matroska => "mkv",
+        }
     }
 
     /// Whether it is decoded here whatever the features, so that a platform may answer with it.
@@ -123,6 +168,16 @@ impl fmt::Display for Format {
         })
     }
 }
+
+/// Where a JPEG begins, behind what else may stand before it: a marker must follow its own.
+pub(super) fn jpeg_start(bytes: &[u8]) -> Option<usize> {
+    let first = bytes.get(..bytes.len().min(MOST_JUNK + 4))?;
+    let begins = |four: &[u8]| matches!(four, [0xFF, 0xD8, 0xFF, 0xC0..=0xFE]);
+    first.windows(4).position(begins)
+}
+
+/// Bytes before a JPEG.
+const MOST_JUNK: usize = 16;
 
 /// The major brand decides when it is particular, otherwise the compatible ones do.
 fn from_brands(bytes: &[u8]) -> Option<Format> {

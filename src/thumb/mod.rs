@@ -21,14 +21,15 @@
 //! - **T6** The same input and spec give the same bytes, whatever the processor offers, so the
 //!   content id of a thumbnail is stable. What a platform's decoder or a program gave is theirs.
 //! - **T7** Transparent parts show the background; their hidden colour never bleeds into an edge.
-//! - **T8** A JPEG or PNG that is cut is rendered, and said to be partial, if
+//! - **T8** A JPEG, PNG or GIF that is cut is rendered, and said to be partial, if
 //!   [`ThumbSpec::min_rows_percent`] of its rows are there.
 //! - **T9** Colours are sRGB: a profile is converted on the small picture, a broken one counts as none.
 //!
 //! # What it does not do yet
 //!
-//! AVIF and TIFF need a [`PlatformDecoder`], and so does HEIC without the feature `heic`. A cut GIF, WebP
-//! or HEIC is an error, however much of it is there.
+//! AVIF and TIFF need a [`PlatformDecoder`], and so does HEIC without the feature `heic`. A cut WebP or
+//! HEIC, and a PNG or GIF whose rows are interlaced, is [`ThumbError::Truncated`], however much of it is
+//! there: their decoders give nothing before the end, or nothing that could be shown.
 
 #![allow(clippy::float_arithmetic, reason = "places and shares of pictures are fractions")]
 
@@ -41,8 +42,8 @@ mod error;
 mod format;
 mod geometry;
 mod icc;
-#[allow(dead_code, unused_imports, reason = "its tests ask for more than the pipeline")]
 mod jpeg;
+mod light;
 mod orient;
 mod placeholder;
 mod platform;
@@ -54,14 +55,16 @@ mod spec;
 mod strip;
 mod video;
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
+
+use crate::regular;
 
 pub use control::Hooks;
 pub use error::ThumbError;
 pub use format::Format;
 pub use orient::Orientation;
+pub use placeholder::paint_thumbhash;
 pub use platform::{PlatformDecoder, PlatformPicture, PlatformRequest};
 pub use spec::{Encoding, Fit, Gravity, Limits, ThumbSpec};
 pub use video::{
@@ -71,7 +74,7 @@ pub use video::{
 
 #[cfg(feature = "testing")]
 #[doc(hidden)]
-pub use jpeg::probe as probe_jpeg;
+pub use jpeg::{decode_quarter as decode_jpeg_quarter, probe as probe_jpeg};
 
 use control::Control;
 
@@ -217,15 +220,11 @@ pub fn render_set_file_with(
 
 fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, ThumbError> {
     let unreadable = |source| ThumbError::Unreadable { path: path.to_path_buf(), source };
-    // Asked before opening: opening a named pipe would wait for its writer.
-    let meta = fs::metadata(path).map_err(unreadable)?;
-    if !meta.is_file() {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-    }
+    let (file, meta) = regular::open(path).map_err(unreadable)?;
     limits.check_input_bytes(meta.len())?;
     let mut bytes = Vec::new();
     // The file may grow while it is read, so the limit holds for the reading as well.
     let cap = limits.max_input_bytes.saturating_add(1);
-    File::open(path).and_then(|file| file.take(cap).read_to_end(&mut bytes)).map_err(unreadable)?;
+    file.take(cap).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }

@@ -4,16 +4,18 @@
 //! Planes are shrunk each for itself; colour planes may come out at half the size, as 4:2:0 wants
 //! them, without ever having been larger.
 //!
-//! The filter's weights are rounded to integers first, so the order of additions cannot matter and
-//! every processor's fast path gives the bytes of the plain one (**T6**).
+//! The filter is computed here from sums and products alone, because the sine is the platform's own.
+//! Its weights are rounded to integers, so the order of additions cannot matter and every processor's
+//! fast path gives the bytes of the plain one (**T6**).
+
+use std::f64::consts::PI;
 
 use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, create_srgb_mapper,
-};
+use fast_image_resize::{Filter, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::error::ThumbError;
 use super::geometry::Frame;
+use super::light::{to_light, to_samples};
 use super::orient::Orientation;
 use super::raster::{Model, Plane, Raster};
 
@@ -70,23 +72,20 @@ pub(super) fn same_size(source: &Raster) -> Result<Raster, ThumbError> {
 /// or gray ones.
 pub(super) fn resize_light(source: &Raster, frame: &Frame) -> Result<Raster, ThumbError> {
     let Some(plane) = source.planes.first() else { return Ok(source.clone()) };
-    let (narrow, wide) = match source.model {
-        Model::Rgb => (PixelType::U8x3, PixelType::U16x3),
-        Model::Rgba => (PixelType::U8x4, PixelType::U16x4),
-        _ => (PixelType::U8, PixelType::U16),
+    let wide = match source.model {
+        Model::Rgb => PixelType::U16x3,
+        Model::Rgba => PixelType::U16x4,
+        _ => PixelType::U16,
     };
-    let mapper = create_srgb_mapper();
-    let narrow_view = view(plane, narrow)?;
+    let each = source.model.samples();
     let mut light = Image::new(plane.stride, plane.height, wide);
-    mapper.forward_map(&narrow_view, &mut light).map_err(ThumbError::internal)?;
+    to_light(&plane.data, each, light.buffer_mut());
     let window = Window::of(frame);
     let mut small = Image::new(window.width, window.height, wide);
     let at = window.place(plane);
     let both = options(at.left, at.top, at.width, at.height);
     Resizer::new().resize(&light, &mut small, &both).map_err(ThumbError::internal)?;
-    let mut seen = Image::new(window.width, window.height, narrow);
-    mapper.backward_map(&small, &mut seen).map_err(ThumbError::internal)?;
-    let planes = vec![window.plane(seen.into_vec())];
+    let planes = vec![window.plane(to_samples(small.buffer(), each))];
     Ok(Raster { width: frame.width, height: frame.height, model: source.model, planes })
 }
 
@@ -119,31 +118,94 @@ fn shrink(
 
 /// Single samples, mirrored at the diagonal.
 fn transposed(samples: &[u8], width: u32, height: u32) -> Vec<u8> {
-    /// A block of 16 rows lies in the nearest cache, however long they are.
-    const SIDE: usize = 16;
+    /// A block of so many rows lies in the nearest cache, however long they are.
+    const SIDE: usize = 64;
     let (width, height) = (width as usize, height as usize);
     let mut turned = vec![0; samples.len()];
-    for top in (0..height).step_by(SIDE) {
-        let rows = SIDE.min(height - top);
-        for left in (0..width).step_by(SIDE) {
-            let columns = SIDE.min(width - left);
-            for row in top..top + rows {
-                let from = &samples[row * width + left..][..columns];
-                let to = turned[left * height + row..].iter_mut().step_by(height);
-                for (to, &from) in to.zip(from) {
-                    *to = from;
+    let (even_width, even_height) = (width & !7, height & !7);
+    for top in (0..even_height).step_by(SIDE) {
+        for left in (0..even_width).step_by(SIDE) {
+            for row in (top..even_height.min(top + SIDE)).step_by(8) {
+                for column in (left..even_width.min(left + SIDE)).step_by(8) {
+                    let mut tile = [0; 8];
+                    for (n, eight) in tile.iter_mut().enumerate() {
+                        let from = samples[(row + n) * width + column..].first_chunk();
+                        *eight = u64::from_le_bytes(*from.unwrap_or(&[0; 8]));
+                    }
+                    for (n, eight) in mirrored(tile).into_iter().enumerate() {
+                        let to = turned[(column + n) * height + row..].first_chunk_mut();
+                        if let Some(to) = to {
+                            *to = eight.to_le_bytes();
+                        }
+                    }
                 }
             }
+        }
+    }
+    // What is left of eight on the right, and below.
+    for row in 0..height {
+        let first = if row < even_height { even_width } else { 0 };
+        for column in first..width {
+            turned[column * height + row] = samples[row * width + column];
         }
     }
     turned
 }
 
+/// Eight rows of eight bytes, mirrored at the diagonal: halves change places, then quarters, then bytes.
+#[inline(always)]
+fn mirrored(mut rows: [u64; 8]) -> [u64; 8] {
+    exchange::<4>(&mut rows, 0x0000_0000_FFFF_FFFF);
+    exchange::<2>(&mut rows, 0x0000_FFFF_0000_FFFF);
+    exchange::<1>(&mut rows, 0x00FF_00FF_00FF_00FF);
+    rows
+}
+
+/// In each pair of rows so far apart, what `mask` leaves out of the upper one and keeps of the lower
+/// one change places.
+#[inline(always)]
+fn exchange<const APART: usize>(rows: &mut [u64; 8], mask: u64) {
+    for n in 0..4 {
+        let upper = n / APART * APART * 2 + n % APART;
+        let lower = upper + APART;
+        let change = (rows[upper] >> (APART * 8) ^ rows[lower]) & mask;
+        rows[lower] ^= change;
+        rows[upper] ^= change << (APART * 8);
+    }
+}
+
 fn options(left: f64, top: f64, width: f64, height: f64) -> ResizeOptions {
+    let filter = Filter::new("Lanczos3", lanczos3, 3.0);
+    let filter = filter.map_or(FilterType::Lanczos3, FilterType::Custom);
     ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .resize_alg(ResizeAlg::Convolution(filter))
         .crop(left, top, width, height)
         .use_alpha(false)
+}
+
+/// The weight of a sample `x` away: `sinc(x) * sinc(x / 3)`.
+///
+/// With t = πx / 3 that is `sin 3t / 3t * sin t / t`, and `sin 3t = 3 sin t - 4 sin³ t`: one series
+/// instead of two sines, which took a tenth of the time of a small picture.
+fn lanczos3(x: f64) -> f64 {
+    /// The series of `sin t / t`, its last terms first. At t = π the next one is below 10^-15.
+    const TERMS: [f64; 14] = {
+        let mut terms = [1.0; 14];
+        let mut n = 13;
+        while n > 0 {
+            let k = 2.0 * (14.0 - n as f64);
+            terms[n - 1] = -terms[n] / (k * (k + 1.0));
+            n -= 1;
+        }
+        terms
+    };
+    if x.abs() >= 3.0 {
+        return 0.0;
+    }
+    let square = x * x * (PI * PI / 9.0);
+    let sine = TERMS.iter().fold(0.0, |sum, term| sum * square + term);
+    let sine_square = sine * sine;
+    sine_square - sine_square * sine_square * square * (4.0 / 3.0)
 }
 
 fn view(plane: &Plane, kind: PixelType) -> Result<ImageRef<'_>, ThumbError> {
@@ -223,5 +285,35 @@ impl Window {
         let mut plane = Plane::packed(self.width, self.height, data);
         (plane.pitch, plane.origin) = (pitch, (self.left, self.top));
         plane
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t6_the_filter_is_the_product_of_two_sines() {
+        let sinc = |x: f64| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
+        for n in -3_500..=3_500 {
+            let x = f64::from(n) / 1_000.0;
+            let exact = if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 };
+            let found = lanczos3(x);
+            assert!((found - exact).abs() < 1e-14, "{found} instead of {exact} at {x}");
+        }
+    }
+
+    #[test]
+    fn samples_of_every_width_and_height_change_places() {
+        for (width, height) in [(1, 1), (8, 8), (7, 9), (16, 3), (3, 70), (131, 66)] {
+            let samples: Vec<u8> = (0..width * height).map(|n| (n % 251) as u8).collect();
+            let turned = transposed(&samples, width, height);
+            for y in 0..height {
+                for x in 0..width {
+                    let (from, to) = (y * width + x, x * height + y);
+                    assert_eq!(turned[to as usize], samples[from as usize], "{x}, {y}");
+                }
+            }
+        }
     }
 }

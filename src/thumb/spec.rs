@@ -51,6 +51,10 @@ pub struct ThumbSpec {
     /// What is rendered then says that it is [partial](super::ThumbnailSet::partial). Default 50:
     /// its middle, at least, can be seen.
     pub min_rows_percent: u8,
+    /// Decode large JPEGs that are not progressive on two threads; pictures are the same. Default
+    /// `false`: whoever renders many pictures has other work for the second core.
+    #[cfg(feature = "parallel")]
+    pub parallel: bool,
     /// What a source may cost.
     pub limits: Limits,
 }
@@ -68,6 +72,8 @@ impl Default for ThumbSpec {
             keep_alpha: false,
             linear_light: false,
             min_rows_percent: 50,
+            #[cfg(feature = "parallel")]
+            parallel: false,
             limits: Limits::default(),
         }
     }
@@ -87,6 +93,15 @@ impl ThumbSpec {
     /// Whether that many of all rows are enough for a partial picture.
     pub(super) fn rows_suffice(&self, found: u32, all: u32) -> bool {
         u64::from(found) * 100 >= u64::from(all) * u64::from(self.min_rows_percent) && found > 0
+    }
+
+    /// Whether a second thread helps.
+    #[cfg_attr(not(feature = "parallel"), expect(clippy::unused_self, reason = "it never does"))]
+    pub(super) const fn is_parallel(&self) -> bool {
+        #[cfg(feature = "parallel")]
+        return self.parallel;
+        #[cfg(not(feature = "parallel"))]
+        false
     }
 
     /// Whether transparency reaches the output.

@@ -31,6 +31,9 @@ pub(super) fn strip(jpeg: &[u8]) -> Option<Vec<u8>> {
             _ => return None,
         }
         let segment = segment(jpeg, at)?;
+        if !is_whole(marker, segment.get(4..)?) {
+            return None;
+        }
         kept.extend(segment);
         at += segment.len();
         if marker == 0xDA {
@@ -45,6 +48,37 @@ pub(super) fn strip(jpeg: &[u8]) -> Option<Vec<u8>> {
 fn segment(jpeg: &[u8], at: usize) -> Option<&[u8]> {
     let length = usize::from(u16::from_be_bytes(*jpeg.get(at + 2..)?.first_chunk()?));
     jpeg.get(at..at + 2 + length).filter(|_| length >= 2)
+}
+
+/// Whether tables hold all that they announce: our own decoder makes do with what is there, others refuse
+/// the file.
+fn is_whole(marker: u8, mut tables: &[u8]) -> bool {
+    while let Some((&head, table)) = tables.split_first() {
+        let length = match marker {
+            0xDB if head >> 4 == 0 => 64,
+            0xDB => 128,
+            0xC4 => {
+                let Some(counts) = table.first_chunk::<16>().filter(|counts| is_code(counts))
+                else {
+                    return false;
+                };
+                16 + counts.iter().map(|&count| usize::from(count)).sum::<usize>()
+            }
+            _ => return true,
+        };
+        let Some(next) = table.get(length..) else { return false };
+        tables = next;
+    }
+    true
+}
+
+/// Whether so many codes of 1 to 16 bits can be told apart, with none of ones alone (T.81, section C.2).
+fn is_code(counts: &[u8; 16]) -> bool {
+    let mut free = 1_u32;
+    counts.iter().all(|&count| {
+        free = (free * 2).saturating_sub(count.into());
+        free > 0
+    })
 }
 
 /// Coded data up to the next marker that is no restart.

@@ -8,6 +8,7 @@ tests/data/stripe_signatures.json and a few more.
 """
 
 import base64
+import hashlib
 import io
 import json
 import struct
@@ -138,6 +139,44 @@ put("cid", "mixed", b"bAfkqaaa")
 put("cid", "Qm", base58(b"\x12\x20" + DIGEST).encode())
 put("cid", "path", b"/ipfs/" + base58(b"\x12\x20" + DIGEST).encode())
 put("cid", "hex", b"f0155122" + DIGEST.hex().encode())
+
+# --- blocks and archives -------------------------------------------------------------------------
+
+
+def field(tag: int, data: bytes) -> bytes:
+    return bytes([tag, len(data)]) + data
+
+
+LINK = field(0x12, field(0x0A, b"\x01\x55\x12\x20" + DIGEST) + b"\x12\x00\x18\x05")
+NAMED = field(0x12, field(0x0A, b"\x12\x20" + DIGEST) + b"\x12\x07AFa.txt\x18\x05")
+for name, data in {
+    "leaf": field(0x0A, b"\x08\x02\x12\x03hey\x18\x03"),
+    "empty": field(0x0A, b"\x08\x02\x18\x00"),
+    "node": LINK + LINK + field(0x0A, b"\x08\x02\x18\x0a\x20\x05\x20\x05"),
+    "packed": LINK + LINK + field(0x0A, b"\x08\x02\x18\x0a\x22\x02\x05\x05"),
+    "directory": NAMED + field(0x0A, b"\x08\x01"),
+    "shard": NAMED + field(0x0A, b"\x08\x05\x12\x16\x80" + b"\0" * 21 + b"\x28\x22\x30\x80\x02"),
+    "symlink": field(0x0A, b"\x08\x04\x12\x03b/c"),
+    "times": field(0x0A, b"\x08\x01\x38\xed\x03\x42\x07\x08\x01\x15\x01\x00\x00\x00"),
+}.items():
+    put("dagpb", name, data)
+
+WANTED = b"wanted"
+SECTION = b"\x2a\x01\x55\x12\x20" + hashlib.sha256(WANTED).digest() + WANTED
+for name, data in {
+    # Leaf, leaf, node of both; sent from the root, backwards, in part, damaged, and with junk.
+    "script": bytes([0, 5, 65, 0, 9, 70, 2, 2, 0, 9, 1, 9, 0, 9, 4, 2, 4, 0, 4, 1]),
+    "backwards": bytes([0, 5, 65, 0, 9, 70, 2, 2, 0, 9, 1, 9, 3, 9, 4, 1, 4, 0, 4, 2]),
+    "missing": bytes([0, 5, 65, 0, 9, 70, 2, 2, 0, 9, 1, 9, 0, 9, 4, 2, 4, 0]),
+    "damaged": bytes([0, 5, 65, 2, 1, 0, 9, 0, 9, 4, 1, 14, 0, 4, 0]),
+    "junk": bytes([0, 5, 65, 2, 1, 0, 9, 0, 9, 4, 1, 4, 0, 7]),
+    "lie": bytes([0, 5, 65, 2, 1, 0, 1, 0, 9, 4, 1, 4, 0]),
+    "doubled": bytes([0, 5, 65, 2, 4, 0, 9, 0, 9, 0, 9, 0, 9, 0, 9, 2, 4, 1, 9, 1, 9, 1, 9, 1, 9,
+                      0, 9, 4, 2, 4, 1, 4, 0]),
+    "archive": b"\x11\xa2\x65roots\x80\x67version\x01" + SECTION,
+    "archive-v2": b"\x0a\xa1\x67version\x02" + bytes(40),
+}.items():
+    put("car", name, data)
 
 # --- pictures ------------------------------------------------------------------------------------
 

@@ -1,17 +1,18 @@
-//! Small pictures against sharp, and posters against the program `ffmpeg`.
+//! Small pictures against sharp, their decoder against libjpeg-turbo, and posters against the program `ffmpeg`.
 //!
 //! ```text
 //! cargo bench -p finalmile-compare --bench thumbs [-- [--quick] [--write] [ROW…]]
 //! ```
 //!
 //! Needs node and npm, which installs sharp below the build's folder, and Debian's packages
-//! lomiri-wallpapers-20.04 and lomiri-wallpapers-16.04; for the row of posters also ffmpeg.
+//! lomiri-wallpapers-20.04 and lomiri-wallpapers-16.04; for the row of posters also ffmpeg. The bench
+//! itself is built with cmake and nasm, because libjpeg-turbo is.
 
 use std::path::Path;
 
 use finalmile_compare::{
     args::{self, Args},
-    fidelity, peak, poster,
+    decoders, fidelity, peak, poster,
     report::Report,
     sharp::Sharp,
     thumbs,
@@ -36,7 +37,8 @@ fn main() {
     let place = Path::new(PLACE);
     let mut sharp = Sharp::start(place).unwrap_or_else(|why| args::end(&why));
     let mut report = Report::new("thumbs", INPUT, command);
-    let rows = [thumbs::rows, thumbs::slowest, peak::rows, fidelity::rows];
+    let rows =
+        [thumbs::rows, decoders::rows, thumbs::slowest, thumbs::in_two, peak::rows, fidelity::rows];
     for row in rows {
         row(&args, &mut report, place, &mut sharp).unwrap_or_else(|why| args::end(&why));
     }

@@ -2,10 +2,15 @@
 //!
 //! The reference is decoded at full size and filtered with Lanczos3 in 32-bit floats, with no
 //! shortcut. Compared are the pixels before they are encoded, since at quality 80 the encoder's own
-//! loss would hide all else. A figure is the ratio of peak to noise in brightness; that over red, green
-//! and blue is shown beside it, where the reference's own way of enlarging 4:2:0 counts as well.
+//! loss would hide all else.
+//!
+//! The figure that is held to a bar is the ratio of peak to noise of *brightness* (Y of YCbCr), not of
+//! red, green and blue: the photographs are 4:2:0 and so are both sides' JPEG files, which keep one
+//! sample of colour where there are four of brightness. What colour loses is lost by that, on both
+//! sides, and differs by how the missing samples are guessed, the reference's own way included. The
+//! same ratio over red, green and blue stands in a row of its own, beside sharp's.
 
-use std::{f32::consts::PI, fs, path::Path};
+use std::{f32::consts::PI, path::Path};
 
 use finalmile::thumb::{Encoding, Picture, ThumbSpec, render_set};
 use image::{ImageFormat, RgbImage};
@@ -29,7 +34,7 @@ pub fn rows(
     place: &Path,
     sharp: &mut Sharp,
 ) -> Result<(), String> {
-    let figures = ["preview of 600, PSNR", "thumbnail of 300, PSNR"];
+    let figures = ["preview of 600, PSNR of brightness", "thumbnail of 300, PSNR of brightness"];
     if !figures.iter().any(|figure| args.wants(figure)) {
         return Ok(());
     }
@@ -37,7 +42,7 @@ pub fn rows(
     let mut found: [[Runs; 2]; 2] = Default::default();
     let mut colours: [[Runs; 2]; 2] = Default::default();
     for photo in photos::of(Kind::phone("jpeg"), place, sharp)? {
-        let bytes = fs::read(&photo).map_err(|e| format!("{}: {e}", photo.display()))?;
+        let bytes = photos::read(&photo)?;
         let whole = image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg);
         let whole = whole.map_err(|e| e.to_string())?.to_rgb8();
         let (width, height) = whole.dimensions();
@@ -69,19 +74,20 @@ pub fn rows(
             runs
         };
         let row = |what: &str, rival: &str, runs, bar| Row {
-            figure: format!("{figure}, {what}"),
+            figure: format!("{figure}{what}"),
             rival: rival.to_owned(),
             unit: Unit::Decibels,
             runs,
             bar,
         };
         let bar = Bar::AtLeast(1.0);
-        report.row(&row("mean", "what is wanted", [one(ours.mean()), one(mean)], bar));
-        report.row(&row("worst", "what is wanted", [one(ours.min()), one(worst)], bar));
-        report.row(&row("mean", "sharp", [one(ours.mean()), one(rivals.mean())], Bar::None));
-        report.row(&row("worst", "sharp", [one(ours.min()), one(rivals.min())], Bar::None));
+        report.row(&row(", mean", "what is wanted", [one(ours.mean()), one(mean)], bar));
+        report.row(&row(", worst", "what is wanted", [one(ours.min()), one(worst)], bar));
+        report.row(&row(", mean", "sharp", [one(ours.mean()), one(rivals.mean())], Bar::None));
+        report.row(&row(", worst", "sharp", [one(ours.min()), one(rivals.min())], Bar::None));
         let colours = [one(our_colours.mean()), one(rival_colours.mean())];
-        report.row(&row("mean over red, green and blue", "sharp", colours, Bar::None));
+        let what = " and colour (red, green, blue), mean";
+        report.row(&row(what, "sharp", colours, Bar::None));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 //! cargo bench -p finalmile-compare --bench webhooks [-- …]
 //! cargo bench -p finalmile-compare --bench trash [-- …]
 //! cargo bench -p finalmile-compare --bench thumbs [-- …]
+//! cargo bench -p finalmile-compare --bench ipfs [-- …]
 //! ```
 //!
 //! Both sides do the same, in turns (ours, rival, ours, rival): a [`transfer`] on the same tables, or
@@ -25,9 +26,12 @@ pub mod accounts;
 pub mod args;
 pub mod bare;
 pub mod budgets;
+pub mod cached;
 pub mod callers;
 pub mod checks;
 pub mod consume;
+pub mod content;
+pub mod decoders;
 pub mod fidelity;
 pub mod flood;
 pub mod full;
@@ -51,6 +55,7 @@ pub mod stripe;
 pub mod sweeps;
 pub mod thumbs;
 pub mod token;
+pub mod traces;
 pub mod transfer;
 pub mod uploads;
 pub mod verify;

@@ -23,6 +23,15 @@ const WALLPAPERS: [&str; 5] = [
     "sunset_by_Aitzol_Berasategi.jpg",
 ];
 
+/// A file's bytes.
+///
+/// # Errors
+///
+/// Which file, and what the system says.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
 /// What a row is measured on.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {

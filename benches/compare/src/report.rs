@@ -45,6 +45,8 @@ pub enum Unit {
     Megabytes,
     /// Decibels.
     Decibels,
+    /// Hundredth parts.
+    Percent,
     /// Commits, each with a sync of its own, per operation.
     Commits,
 }
@@ -107,6 +109,7 @@ impl Unit {
             Self::CpuMicros => format!("{median:.1} µs ({min:.1} to {max:.1})"),
             Self::CpuMillis | Self::Millis => format!("{median:.1} ms ({min:.1} to {max:.1})"),
             Self::Megabytes => format!("{median:.1} MB ({min:.1} to {max:.1})"),
+            Self::Percent => format!("{median:.1} % ({min:.1} to {max:.1})"),
             Self::Decibels => format!("{median:.1} dB"),
             Self::CpuNanos | Self::Nanos => format!("{median:.1} ns ({min:.1} to {max:.1})"),
             Self::Micros => {

@@ -4,7 +4,7 @@
 //! most 600 pixels and a square of 300 made from it, quality 80, 4:2:0. Both work on one thread. A
 //! round is each photograph once, ours and then sharp's.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use finalmile::thumb::{ThumbSpec, render_set};
 use rustix::time::ClockId;
@@ -53,7 +53,7 @@ pub fn rows(
         for round in 0..=if args.quick { 3 } else { 9 } {
             let mut millis = [0.0; 2];
             for photo in &photos {
-                let bytes = fs::read(photo).map_err(|e| format!("{}: {e}", photo.display()))?;
+                let bytes = photos::read(photo)?;
                 let (ours, size) = set(&bytes)?;
                 let (rivals, rival_size) = sharp.set(photo)?;
                 millis = [millis[0] + ours, millis[1] + rivals / 1e3];
@@ -113,7 +113,7 @@ pub fn slowest(
     let photos = photos::of(Kind { kind: "jpeg", width: 8_064, height: 6_048 }, place, sharp)?;
     let mut times = Runs::default();
     for photo in photos.iter().cycle().take(if args.quick { 20 } else { 100 }) {
-        let bytes = fs::read(photo).map_err(|e| format!("{}: {e}", photo.display()))?;
+        let bytes = photos::read(photo)?;
         let before = reading(ClockId::Monotonic);
         render_set(&bytes, &ThumbSpec::default()).map_err(|e| e.to_string())?;
         times.push((reading(ClockId::Monotonic) - before).as_secs_f64() * 1e3);
@@ -128,5 +128,47 @@ pub fn slowest(
         runs: [ours, budget],
         bar: Bar::AtMost(0.05),
     });
+    Ok(())
+}
+
+/// The time that passes for a set on two threads, against the same on one.
+///
+/// # Errors
+///
+/// What is missing.
+pub fn in_two(
+    args: &Args,
+    report: &mut Report,
+    place: &Path,
+    sharp: &mut Sharp,
+) -> Result<(), String> {
+    let mut in_two = ThumbSpec::default();
+    in_two.parallel = true;
+    for (figure, kind, _) in [ROWS[0], ROWS[2]] {
+        let figure = format!("{figure} on two threads, time that passes");
+        if !args.wants(&figure) {
+            continue;
+        }
+        let photos = photos::of(kind, place, sharp)?;
+        let mut all = [Runs::default(), Runs::default()];
+        for round in 0..=if args.quick { 3 } else { 9 } {
+            let mut millis = [0.0; 2];
+            for photo in &photos {
+                let bytes = photos::read(photo)?;
+                for (spec, millis) in [in_two, ThumbSpec::default()].iter().zip(&mut millis) {
+                    let before = reading(ClockId::Monotonic);
+                    render_set(&bytes, spec).map_err(|e| e.to_string())?;
+                    *millis += (reading(ClockId::Monotonic) - before).as_secs_f64() * 1e3;
+                }
+            }
+            if round > 0 {
+                for (runs, millis) in all.iter_mut().zip(millis) {
+                    runs.push(millis / photos.len() as f64);
+                }
+            }
+        }
+        let rival = "the same on one".to_owned();
+        report.row(&Row { figure, rival, unit: Unit::Millis, runs: all, bar: Bar::None });
+    }
     Ok(())
 }

@@ -16,6 +16,8 @@
 //!
 //! [`FinalMile::transaction`]: crate::FinalMile::transaction
 
+#[cfg(feature = "ipfs")]
+pub(crate) mod cache_index;
 mod connect;
 mod fault;
 mod host;

@@ -36,14 +36,14 @@ pub(super) fn decode(
         let what = "JPEG with one scan a plane".to_owned();
         return Err(ThumbError::Unsupported { what, handled_by: "the scaled decoder" });
     }
-    let raster = pixels(bytes, format, survey, spec, control)?;
+    let (raster, partial) = pixels(bytes, format, survey, spec, control)?;
     if format == Format::Jpeg && !survey.complete && ends_in_filler(&raster) {
         return Err(ThumbError::Truncated { format });
     }
     let orientation = survey.exif.map(Orientation::from_tiff).unwrap_or_default();
     let plan = Plan::new((raster.width, raster.height), orientation, spec);
     let profile = (!survey.icc.is_empty()).then(|| survey.icc.concat());
-    Ok(Decoded { raster, plan, format, orientation, profile, partial: false })
+    Ok(Decoded { raster, plan, format, orientation, profile, partial })
 }
 
 fn pixels(
@@ -52,7 +52,7 @@ fn pixels(
     survey: &Survey<'_>,
     spec: &ThumbSpec,
     control: &Control<'_>,
-) -> Result<Raster, ThumbError> {
+) -> Result<(Raster, bool), ThumbError> {
     let failed = |error| {
         control.check().err().unwrap_or_else(|| failure(error, format, survey, &spec.limits))
     };
@@ -69,8 +69,13 @@ fn pixels(
     let decoder = reader.into_decoder().map_err(failed)?;
     let ((width, height), color) = (decoder.dimensions(), decoder.color_type());
 
-    spec.limits.check_pixels(width, height)?;
+    // First what the container says: the decoder takes a lossless WebP of 16,384 pixels for one without any.
     spec.limits.check_pixels(survey.largest_frame.0, survey.largest_frame.1)?;
+    if width == 0 || height == 0 {
+        // Which a GIF may say.
+        return Err(ThumbError::Damaged { format, source: "a picture without pixels".into() });
+    }
+    spec.limits.check_pixels(width, height)?;
     let total = decoder.total_bytes();
     let needed = total.saturating_add(beside_the_pixels(bytes, format, survey, (width, height)));
     spec.limits.check_alloc_bytes(needed)?;
@@ -80,10 +85,25 @@ fn pixels(
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(length).map_err(|_| out_of_memory())?;
     buffer.resize(length, 0);
-    decoder.read_image(&mut buffer).map_err(failed)?;
+    let read = decoder.read_image(&mut buffer);
     control.check()?;
+    let partial = read.is_err();
+    if let Err(error) = read {
+        // Its rows are written one by one, from the top unless they are interlaced.
+        let is_cut = format == Format::Gif && !survey.complete && !survey.interlaced;
+        if !is_cut || !spec.rows_suffice(rows_in(&buffer, width), height) {
+            return Err(failed(error));
+        }
+    }
     let (pixels, model) = eight_bits(buffer, color)?;
-    Ok(opaque_if_it_is(Raster::packed(width, height, model, pixels)))
+    Ok((opaque_if_it_is(Raster::packed(width, height, model, pixels)), partial))
+}
+
+/// Up to which row there is a pixel that is not transparent, as all are at first.
+fn rows_in(buffer: &[u8], width: u32) -> u32 {
+    let pixels = buffer.as_chunks::<4>().0;
+    let found = pixels.iter().rposition(|pixel| pixel[3] != 0).map_or(0, |last| last + 1);
+    u32::try_from(found.div_ceil(width.max(1) as usize)).unwrap_or(u32::MAX)
 }
 
 /// An upper estimate of what the decoder holds beside the decoded pixels, in bytes.

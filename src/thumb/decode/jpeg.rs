@@ -3,7 +3,7 @@
 //! What the scaled decoder does not know by name (12 bits, arithmetic or lossless coding) is left to
 //! the general one. A cut file is a partial picture if enough of its rows are there.
 
-use super::super::container::Survey;
+use super::super::container::{self, Survey};
 use super::super::control::Control;
 use super::super::error::ThumbError;
 use super::super::format::Format;
@@ -14,6 +14,9 @@ use super::super::raster::{Model, Plane, Raster};
 use super::super::spec::ThumbSpec;
 use super::{Decoded, general};
 
+/// Below it, a second thread is not worth its beginning: some 2 ms of decoding.
+const IN_TWO_BYTES: usize = 256 << 10;
+
 pub(super) fn decode(
     bytes: &[u8],
     survey: &Survey<'_>,
@@ -21,11 +24,14 @@ pub(super) fn decode(
     control: &Control<'_>,
 ) -> Result<Decoded, ThumbError> {
     let format = Format::Jpeg;
-    let failed = |error| failure(error, survey);
+    let failed = |error| failure(error, bytes);
+    let others = || {
+        let survey = container::survey_jpeg_to_end(bytes);
+        spec.limits.check_scans(survey.scans)?;
+        general::decode(bytes, format, &survey, spec, control)
+    };
     let header = match jpeg::read_header(bytes) {
-        Err(JpegError::Unsupported(_)) => {
-            return general::decode(bytes, format, survey, spec, control);
-        }
+        Err(JpegError::Unsupported(_)) => return others(),
         header => header.map_err(failed)?,
     };
     let full = (header.width, header.height);
@@ -44,19 +50,18 @@ pub(super) fn decode(
         max_pixels: limits.max_scaled_pixels.max(limits.max_pixels),
         max_bytes: limits.max_alloc_bytes,
         max_scans: limits.max_scans,
+        in_two_from: if spec.is_parallel() { IN_TWO_BYTES } else { usize::MAX },
         exact: false,
         watch: &mut watch,
     };
     let planes = match jpeg::decode(bytes, scale, &mut decoding) {
-        Err(JpegError::Unsupported(_)) => {
-            return general::decode(bytes, format, survey, spec, control);
-        }
+        Err(JpegError::Unsupported(_)) => return others(),
         planes => planes.map_err(failed)?,
     };
     if let Some(partial) = planes.partial
         && !spec.rows_suffice(partial.rows, partial.of)
     {
-        return Err(failure(JpegError::Truncated, survey));
+        return Err(failed(JpegError::Truncated));
     }
     let partial = planes.partial.is_some();
     let raster = raster(planes, &header, scale);
@@ -103,7 +108,7 @@ fn raster(planes: Planes, header: &Header, scale: Scale) -> Raster {
     Raster { width: planes.width, height: planes.height, model, planes: planes_here.collect() }
 }
 
-fn failure(error: JpegError, survey: &Survey<'_>) -> ThumbError {
+fn failure(error: JpegError, bytes: &[u8]) -> ThumbError {
     let format = Format::Jpeg;
     match error {
         JpegError::TooLarge { what, found, limit } => ThumbError::TooLarge { what, found, limit },
@@ -114,7 +119,7 @@ fn failure(error: JpegError, survey: &Survey<'_>) -> ThumbError {
             handled_by: "converting it with another program",
         },
         JpegError::Truncated => ThumbError::Truncated { format },
-        _ if !survey.complete => ThumbError::Truncated { format },
+        _ if !container::survey_jpeg_to_end(bytes).complete => ThumbError::Truncated { format },
         error => ThumbError::Damaged { format, source: Box::new(error) },
     }
 }

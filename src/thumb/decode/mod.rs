@@ -22,7 +22,7 @@ use std::path::Path;
 use super::container;
 use super::control::Control;
 use super::error::ThumbError;
-use super::format::Format;
+use super::format::{Format, jpeg_start};
 use super::geometry::Plan;
 use super::orient::Orientation;
 use super::raster::Raster;
@@ -65,6 +65,8 @@ pub(super) fn decode(
     if !format.is_common() {
         return foreign();
     }
+    let junk = if format == Format::Jpeg { jpeg_start(bytes).unwrap_or(0) } else { 0 };
+    let bytes = bytes.get(junk..).unwrap_or(bytes);
     let survey = container::survey(format, bytes);
     spec.limits.check_scans(survey.scans)?;
     guarded(format, || match format {
@@ -79,7 +81,7 @@ pub(super) fn decode(
 }
 
 /// A 16-bit sample as the nearest 8-bit one.
-fn narrow(wide: u16) -> u8 {
+pub(super) fn narrow(wide: u16) -> u8 {
     // `wide * 255 / 65535`, rounded; the quotient lies in bits 16 to 23.
     (u32::from(wide) * 255 + 32_895).to_be_bytes()[1]
 }

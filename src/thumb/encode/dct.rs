@@ -10,7 +10,6 @@
 
 use std::array;
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
-use std::ops::{Add, Mul, Sub};
 
 /// Where each coefficient of the zigzag order stands in rows of eight.
 ///
@@ -76,24 +75,14 @@ impl Quantiser {
 
     /// Transforms and quantises the block whose first sample is `strip[at]`, in rows `stride` apart.
     pub(super) fn block(&self, strip: &[u8], at: usize, stride: usize) -> Coefficients {
-        let mut rows = [Lanes([0.0; 8]); 8];
+        let mut rows = [[0.0; 8]; 8];
         for (row, lanes) in rows.iter_mut().enumerate() {
             let samples: &[u8; 8] = strip[at + row * stride..].first_chunk().unwrap_or(&[128; 8]);
-            *lanes = Lanes(samples.map(|sample| f32::from(sample) - 128.0));
+            *lanes = samples.map(|sample| f32::from(sample) - 128.0);
         }
-        let columns = transposed(transform(rows));
-        let transformed = transform(columns);
+        let transformed = pass(&transposed(&pass(&rows)));
 
-        let mut natural = [[0_i16; 8]; 8];
-        for ((row, factors), lanes) in natural.iter_mut().zip(&self.factors).zip(transformed) {
-            // `transformed` and the factors stand in columns; `row` is one of them.
-            for ((value, lane), factor) in row.iter_mut().zip(lanes.0).zip(factors) {
-                let rounded = (lane * factor + ROUNDING).to_bits();
-                // The integer in two's complement.
-                let [low, high, ..] = rounded.wrapping_sub(ROUNDING.to_bits()).to_le_bytes();
-                *value = i16::from_le_bytes([low, high]);
-            }
-        }
+        let natural = quantised(&transformed, &self.factors);
         // Most columns are nothing but zeros, and are passed over whole.
         let (mut values, mut present) = ([0; 64], 0);
         for (column, places) in natural.iter().zip(COLUMN_PLACES.as_chunks::<8>().0) {
@@ -109,6 +98,20 @@ impl Quantiser {
     }
 }
 
+/// The nearest integers to products of two. Not inlined, for the reason given at [`pass`].
+#[inline(never)]
+fn quantised(values: &[[f32; 8]; 8], factors: &[[f32; 8]; 8]) -> [[i16; 8]; 8] {
+    let mut found = [[0; 8]; 8];
+    let both = values.as_flattened().iter().zip(factors.as_flattened());
+    for (found, (value, factor)) in found.as_flattened_mut().iter_mut().zip(both) {
+        let rounded = (value * factor + ROUNDING).to_bits();
+        // The integer in two's complement.
+        let [low, high, ..] = rounded.wrapping_sub(ROUNDING.to_bits()).to_le_bytes();
+        *found = i16::from_le_bytes([low, high]);
+    }
+    found
+}
+
 /// The place in the zigzag order of each coefficient, these standing in columns.
 const COLUMN_PLACES: [u8; 64] = {
     let mut table = [0; 64];
@@ -121,46 +124,24 @@ const COLUMN_PLACES: [u8; 64] = {
     table
 };
 
-/// Eight columns at once.
-#[derive(Clone, Copy)]
-struct Lanes([f32; 8]);
-
-impl Add for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn add(mut self, other: Self) -> Self {
-        for (lane, other) in self.0.iter_mut().zip(other.0) {
-            *lane += other;
+/// Transforms what stands at the same place of all rows, for each place.
+///
+/// Not inlined, because then the compiler finds that eight places are transformed alike.
+#[inline(never)]
+fn pass(input: &[[f32; 8]; 8]) -> [[f32; 8]; 8] {
+    let mut output = [[0.0; 8]; 8];
+    for lane in 0..8 {
+        let results = transform(array::from_fn(|row| input[row][lane]));
+        for (row, result) in results.into_iter().enumerate() {
+            output[row][lane] = result;
         }
-        self
     }
+    output
 }
 
-impl Sub for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(mut self, other: Self) -> Self {
-        for (lane, other) in self.0.iter_mut().zip(other.0) {
-            *lane -= other;
-        }
-        self
-    }
-}
-
-impl Mul<f32> for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(mut self, factor: f32) -> Self {
-        for lane in &mut self.0 {
-            *lane *= factor;
-        }
-        self
-    }
-}
-
-/// The transform of eight samples, in each of eight lanes.
+/// The transform of eight samples.
 #[inline(always)]
-fn transform(rows: [Lanes; 8]) -> [Lanes; 8] {
+fn transform(rows: [f32; 8]) -> [f32; 8] {
     /// The cosine of three sixteenths of a turn, and what belongs to it in the figure.
     const C6: f32 = 0.382_683_43;
     const C2_LESS_C6: f32 = 0.541_196_1;
@@ -193,14 +174,9 @@ fn transform(rows: [Lanes; 8]) -> [Lanes; 8] {
     ]
 }
 
-fn transposed(rows: [Lanes; 8]) -> [Lanes; 8] {
-    let mut columns = [Lanes([0.0; 8]); 8];
-    for (n, column) in columns.iter_mut().enumerate() {
-        for (lane, row) in column.0.iter_mut().zip(&rows) {
-            *lane = row.0[n];
-        }
-    }
-    columns
+#[inline(always)]
+fn transposed(rows: &[[f32; 8]; 8]) -> [[f32; 8]; 8] {
+    array::from_fn(|column| array::from_fn(|row| rows[row][column]))
 }
 
 #[cfg(test)]

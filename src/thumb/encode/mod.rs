@@ -126,7 +126,7 @@ fn within(
     Ok(best)
 }
 
-fn png(raster: &Raster) -> Result<Vec<u8>, ThumbError> {
+pub(super) fn png(raster: &Raster) -> Result<Vec<u8>, ThumbError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, raster.width, raster.height);
     encoder.set_color(match raster.model {

@@ -5,18 +5,22 @@
 //!
 //! Source: ITU-T T.81, section F.2.2.
 
-use std::rc::Rc;
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::ac::{AcCodes, Step, WHOLE_ENTRIES};
+use super::ahead::{self, Beside};
 use super::bits::Bits;
 use super::error::JpegError;
 use super::header::Header;
 use super::huffman::{BadCode, Table};
 use super::idct::{Block, flat, inverse, last_index, places, wrapped};
 use super::planes::{Frame, Partial, Plane};
-use super::scan::{Coder, Grid, Progress, run};
+use super::scan::{Coder, Grid, Progress};
+use super::scout;
 use super::script::{Part, Scan, Script};
 use super::tables::{Quantiser, Tables};
+use super::window::Window;
 use super::{Control, check};
 
 /// Decodes every plane's first scan; what follows then cannot change anything.
@@ -26,7 +30,11 @@ pub(super) fn decode<const N: usize>(
     frame: &Frame,
     control: &mut Control<'_>,
 ) -> Result<(Vec<Plane>, Option<Partial>), JpegError> {
-    check("bytes of memory", frame.all_blocks() as u64 * (N * N) as u64, control.max_bytes)?;
+    let memory = frame.all_blocks() as u64 * (N * N) as u64;
+    check("bytes of memory", memory, control.max_bytes)?;
+    let scout = scout::memory::<N>(frame.all_blocks()) as u64;
+    let has_room = memory.saturating_add(scout) <= control.max_bytes;
+    let in_two = if has_room { control.in_two_from } else { usize::MAX };
     let mut planes = frame.planes(N)?;
     let mut script = Script::new(bytes);
     let mut seen = vec![false; planes.len()];
@@ -47,7 +55,7 @@ pub(super) fn decode<const N: usize>(
                 Err(error) if scans == 1 => return Err(error),
                 Err(_) => break,
             };
-        let marker = run(bytes, &scan, &grid, &mut coder, &mut progress)?;
+        let marker = ahead::run_in_two(bytes, &scan, &grid, &mut coder, &mut progress, in_two)?;
         script.resume(marker);
         for part in &scan.parts {
             seen[part.component] = true;
@@ -64,27 +72,33 @@ pub(super) fn decode<const N: usize>(
 
 /// Decodes the MCUs of a sequential scan, N x N samples a block.
 pub(super) struct Sequential<'a, const N: usize> {
-    parts: Vec<Channel>,
+    pub(super) parts: Vec<Channel>,
     planes: &'a mut [Plane],
     block: Block,
+    /// Another thread, where there is one.
+    pub(super) beside: Option<Box<Beside>>,
 }
 
 /// A plane's share of a scan.
-struct Channel {
+#[derive(Clone)]
+pub(super) struct Channel {
     plane: usize,
     /// Blocks of an MCU in a row, 1 in a scan of one plane.
     horizontal: usize,
     /// Rows of blocks of an MCU, 1 in a scan of one plane.
     vertical: usize,
-    codes: BlockCodes,
+    pub(super) codes: BlockCodes,
     /// The constant coefficient of the block before.
-    constant: i32,
+    pub(super) constant: i32,
+    /// What constant coefficients that are known already are short of.
+    shift: i32,
 }
 
 /// What the coefficients of a block are coded with.
-struct BlockCodes {
-    dc: Rc<Table>,
-    ac: Rc<AcCodes>,
+#[derive(Clone)]
+pub(super) struct BlockCodes {
+    dc: Arc<Table>,
+    ac: Arc<AcCodes>,
     /// In zigzag order, and zeros for what damaged data may ask for.
     quantiser: [i32; 128],
 }
@@ -109,16 +123,27 @@ impl<'a, const N: usize> Sequential<'a, N> {
             let codes = || AcCodes::new(tables.ac[part.ac].as_ref(), N < 8);
             let ac = shared(&mut ac[part.ac], codes)?;
             let codes = BlockCodes::new(dc, ac, quantiser)?;
-            Ok(Channel { plane: part.component, horizontal, vertical, codes, constant: 0 })
+            Ok(Channel {
+                plane: part.component,
+                horizontal,
+                vertical,
+                codes,
+                constant: 0,
+                shift: 0,
+            })
         };
         let parts = scan.parts.iter().map(channel).collect::<Result<_, _>>()?;
-        Ok(Self { parts, planes, block: [0; 128] })
+        Ok(Self { parts, planes, block: [0; 128], beside: None })
     }
-}
 
-impl<const N: usize> Coder for Sequential<'_, N> {
+    /// Makes the samples of an MCU, of blocks that `read` gives. It answers whether a block has more
+    /// than the constant coefficient.
     #[inline(always)]
-    fn mcu(&mut self, bits: &mut Bits<'_>, row: usize, column: usize) -> Result<(), BadCode> {
+    fn each_block(
+        &mut self,
+        (row, column): (usize, usize),
+        mut read: impl FnMut(&mut Channel, &mut Block) -> Result<bool, BadCode>,
+    ) -> Result<(), BadCode> {
         for channel in &mut self.parts {
             let plane = &mut self.planes[channel.plane];
             let stride = plane.stride;
@@ -127,8 +152,7 @@ impl<const N: usize> Coder for Sequential<'_, N> {
                 let start = line + column * channel.horizontal * N;
                 for x in 0..channel.horizontal {
                     let out = plane.data.get_mut(start + x * N..).unwrap_or_default();
-                    let constant = &mut channel.constant;
-                    if channel.codes.read::<N>(bits, constant, &mut self.block)? {
+                    if read(channel, &mut self.block)? {
                         inverse::<N>(&self.block, out, stride);
                     } else {
                         flat::<N>(self.block[0], out, stride);
@@ -137,6 +161,22 @@ impl<const N: usize> Coder for Sequential<'_, N> {
             }
         }
         Ok(())
+    }
+}
+
+impl Channel {
+    /// Blocks of an MCU.
+    pub(super) const fn blocks(&self) -> usize {
+        self.horizontal * self.vertical
+    }
+}
+
+impl<const N: usize> Coder for Sequential<'_, N> {
+    #[inline(always)]
+    fn mcu(&mut self, bits: &mut Bits<'_>, row: usize, column: usize) -> Result<(), BadCode> {
+        self.each_block((row, column), |channel, block| {
+            channel.codes.read::<N>(bits, &mut channel.constant, block)
+        })
     }
 
     fn restart(&mut self) {
@@ -157,12 +197,59 @@ impl<const N: usize> Coder for Sequential<'_, N> {
             }
         }
     }
+
+    fn known(
+        &mut self,
+        window: &mut Window<'_>,
+        position: &mut usize,
+        left: usize,
+        progress: &mut Progress<'_, '_>,
+    ) -> Result<usize, JpegError> {
+        let Some(beside) = &mut self.beside else { return Ok(0) };
+        let Some((first, count)) = beside.known(window, position, left, progress)? else {
+            return Ok(0);
+        };
+        let blocks: usize = self.parts.iter().map(Channel::blocks).sum();
+        let mut offset = 0;
+        for channel in &mut self.parts {
+            offset += channel.blocks();
+            let before = first.checked_sub(1).map(|mcu| mcu * blocks + offset - 1);
+            channel.shift = channel.constant.wrapping_sub(beside.constant_before(before));
+        }
+        beside.go_to(first * blocks);
+        Ok(count)
+    }
+
+    fn known_intervals(
+        &mut self,
+        window: &mut Window<'_>,
+        restarts: usize,
+        left: usize,
+        progress: &mut Progress<'_, '_>,
+    ) -> Result<usize, JpegError> {
+        let Some(beside) = &mut self.beside else { return Ok(0) };
+        beside.known_intervals(window, restarts, left, progress)
+    }
+
+    fn put_known(&mut self, row: usize, columns: Range<usize>) {
+        let Some(mut beside) = self.beside.take() else { return };
+        for column in columns {
+            let put = self.each_block((row, column), |channel, block| {
+                let (constant, has_others) = beside.next_block::<N>(block);
+                channel.constant = constant.wrapping_add(channel.shift);
+                block[0] = channel.codes.constant(channel.constant);
+                Ok(has_others)
+            });
+            debug_assert!(put.is_ok());
+        }
+        self.beside = Some(beside);
+    }
 }
 
 impl BlockCodes {
     fn new(
-        dc: Rc<Table>,
-        ac: Rc<AcCodes>,
+        dc: Arc<Table>,
+        ac: Arc<AcCodes>,
         quantiser: Option<Quantiser>,
     ) -> Result<Self, JpegError> {
         let known = quantiser.ok_or(JpegError::Damaged("quantiser: missing"))?;
@@ -175,7 +262,7 @@ impl BlockCodes {
 
     /// Decodes a block. The answer is whether it has more than the constant coefficient.
     #[inline(always)]
-    fn read<const N: usize>(
+    pub(super) fn read<const N: usize>(
         &self,
         bits: &mut Bits<'_>,
         constant: &mut i32,
@@ -184,7 +271,7 @@ impl BlockCodes {
         bits.refill();
         *constant = constant.wrapping_add(self.dc.difference(bits)?);
         block[..N * N].fill(0);
-        block[0] = wrapped(constant.wrapping_mul(self.quantiser[0]));
+        block[0] = self.constant(*constant);
         let mut index = 1;
         'block: while index <= const { last_index(N) } {
             bits.refill();
@@ -222,6 +309,12 @@ impl BlockCodes {
         Ok(N > 1)
     }
 
+    /// A constant coefficient, in steps of one.
+    #[inline(always)]
+    pub(super) fn constant(&self, steps: i32) -> i16 {
+        wrapped(steps.wrapping_mul(self.quantiser[0]))
+    }
+
     /// Puts a coefficient to its place.
     #[inline(always)]
     fn put<const N: usize>(&self, block: &mut Block, index: usize, value: i32) {
@@ -233,14 +326,14 @@ impl BlockCodes {
 
 /// What `known` holds, made if it holds nothing.
 fn shared<T>(
-    known: &mut Option<Rc<T>>,
+    known: &mut Option<Arc<T>>,
     make: impl FnOnce() -> Result<T, JpegError>,
-) -> Result<Rc<T>, JpegError> {
+) -> Result<Arc<T>, JpegError> {
     if let Some(known) = known {
-        return Ok(Rc::clone(known));
+        return Ok(Arc::clone(known));
     }
-    let made = Rc::new(make()?);
-    *known = Some(Rc::clone(&made));
+    let made = Arc::new(make()?);
+    *known = Some(Arc::clone(&made));
     Ok(made)
 }
 

@@ -12,12 +12,15 @@ pub(super) struct Bits<'a> {
     word: u64,
     /// How many bits at the top of `word` count.
     left: u32,
+    /// The eight bytes from `at`, read when that became known: a refill then waits for no memory.
+    ahead: u64,
 }
 
 impl<'a> Bits<'a> {
     /// A reader that begins at bit `position` of `data`.
     pub(super) fn new(data: &'a [u8], position: usize) -> Self {
-        let mut bits = Self { data, at: position / 8, word: 0, left: 0 };
+        let at = position / 8;
+        let mut bits = Self { data, at, word: 0, left: 0, ahead: Self::bytes(data, at) };
         bits.refill();
         bits.skip(u32::try_from(position % 8).unwrap_or_default());
         bits
@@ -34,14 +37,20 @@ impl<'a> Bits<'a> {
     /// Source: Fabian Giesen, "Reading bits in far too many ways", variant 4.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
-        let next = match self.data.get(self.at..).and_then(<[u8]>::first_chunk) {
+        self.word |= self.ahead >> self.left;
+        self.at += ((63 - self.left) >> 3) as usize;
+        self.left |= 56;
+        self.ahead = Self::bytes(self.data, self.at);
+    }
+
+    /// The eight bytes from `at`.
+    #[inline(always)]
+    fn bytes(data: &[u8], at: usize) -> u64 {
+        match data.get(at..).and_then(<[u8]>::first_chunk) {
             Some(bytes) => u64::from_be_bytes(*bytes),
             // Beyond the eight zeros.
             None => 0,
-        };
-        self.word |= next >> self.left;
-        self.at += ((63 - self.left) >> 3) as usize;
-        self.left |= 56;
+        }
     }
 
     /// The next `count` bits, 1 to 16, which stay.

@@ -8,6 +8,8 @@
 //! Source: ITU-T T.81, section E.2.4; which restart marker is believed follows libjpeg's
 //! `jpeg_resync_to_restart`.
 
+use std::ops::Range;
+
 use super::bits::Bits;
 use super::error::JpegError;
 use super::huffman::BadCode;
@@ -25,6 +27,33 @@ pub(super) trait Coder {
 
     /// The MCU that was decoded last has read zeros from behind the data.
     fn lose(&mut self, row: usize, column: usize);
+
+    /// How many MCUs are known already, of `left` that begin at `position`. What is in the window
+    /// then is what follows them, from the new `position` on.
+    fn known(
+        &mut self,
+        _window: &mut Window<'_>,
+        _position: &mut usize,
+        _left: usize,
+        _progress: &mut Progress<'_, '_>,
+    ) -> Result<usize, JpegError> {
+        Ok(0)
+    }
+
+    /// How many intervals are known already, of `left` that begin here, behind so many restart
+    /// markers. The window then stands at the marker behind them.
+    fn known_intervals(
+        &mut self,
+        _window: &mut Window<'_>,
+        _restarts: usize,
+        _left: usize,
+        _progress: &mut Progress<'_, '_>,
+    ) -> Result<usize, JpegError> {
+        Ok(0)
+    }
+
+    /// Puts the next known MCUs in their places, which lie in one row.
+    fn put_known(&mut self, _row: usize, _columns: Range<usize>) {}
 }
 
 /// The MCUs of a scan.
@@ -34,9 +63,9 @@ pub(super) struct Grid {
     /// Rows of this grid in a row of the frame's MCUs.
     rows_each: usize,
     /// Blocks in an MCU.
-    blocks: usize,
+    pub(super) blocks: usize,
     /// MCUs between restart markers, 0 without.
-    interval: usize,
+    pub(super) interval: usize,
 }
 
 impl Grid {
@@ -48,6 +77,17 @@ impl Grid {
         }
         let blocks = extents().map(|extent| extent.horizontal * extent.vertical).sum();
         Self { columns: frame.columns, rows: frame.rows, rows_each: 1, blocks, interval }
+    }
+
+    /// Tells that the rows before `row` are done, if that is one more of the frame's.
+    fn told(&self, row: usize, progress: &mut Progress<'_, '_>) -> Result<(), JpegError> {
+        let is_row = row.is_multiple_of(self.rows_each) || row == self.rows;
+        if is_row { progress.row() } else { Ok(()) }
+    }
+
+    /// All its MCUs.
+    pub(super) const fn mcus(&self) -> usize {
+        self.columns * self.rows
     }
 }
 
@@ -87,11 +127,16 @@ impl<'a, 'b> Progress<'a, 'b> {
     /// A row of the frame is done.
     pub(super) fn row(&mut self) -> Result<(), JpegError> {
         self.done = self.done.saturating_add(1).min(self.all);
+        self.still()
+    }
+
+    /// Nothing more is done yet; whether to go on.
+    pub(super) fn still(&mut self) -> Result<(), JpegError> {
         if (self.watch)(self.done, self.all) { Ok(()) } else { Err(JpegError::Cancelled) }
     }
 
     /// Rows of a grid in which something is missing.
-    fn damage(&mut self, grid: &Grid, rows: std::ops::Range<usize>) {
+    fn damage(&mut self, grid: &Grid, rows: Range<usize>) {
         self.lacks_detail |= !rows.is_empty();
         for row in rows.filter(|_| self.counts_rows) {
             if let Some(whole) = self.whole.get_mut(row / grid.rows_each) {
@@ -127,12 +172,21 @@ pub(super) fn run(
     progress: &mut Progress<'_, '_>,
 ) -> Result<Option<(usize, u8)>, JpegError> {
     let mut window = Window::new(bytes, scan.data, grid.blocks);
-    let total = grid.columns * grid.rows;
+    let total = grid.mcus();
     let interval = if grid.interval == 0 { total } else { grid.interval };
     let (mut begin, mut restarts) = (0, 0);
     loop {
-        let end = total.min(begin + interval);
-        let lost = stretch(&mut window, grid, begin..end, coder, progress)?;
+        let left = (total - begin) / interval.max(1);
+        let known = coder.known_intervals(&mut window, restarts, left, progress)?;
+        let end = total.min(begin + interval * known.max(1));
+        let lost = if known == 0 {
+            stretch(&mut window, grid, begin..end, coder, progress)?
+        } else {
+            let place = (begin / grid.columns, begin % grid.columns);
+            put_known(grid, place, end - begin, coder, progress)?;
+            restarts += known - 1;
+            end
+        };
         begin = end;
         if lost < end {
             progress.damage(grid, lost / grid.columns..(end - 1) / grid.columns + 1);
@@ -160,7 +214,7 @@ pub(super) fn run(
 fn stretch(
     window: &mut Window<'_>,
     grid: &Grid,
-    mcus: std::ops::Range<usize>,
+    mcus: Range<usize>,
     coder: &mut impl Coder,
     progress: &mut Progress<'_, '_>,
 ) -> Result<usize, JpegError> {
@@ -169,6 +223,12 @@ fn stretch(
     // The first bit of the next MCU, in the window.
     let mut position = 0;
     while left > 0 {
+        let known = coder.known(window, &mut position, left, progress)?;
+        if known > 0 {
+            (row, column) = put_known(grid, (row, column), known, coder, progress)?;
+            left -= known;
+            continue;
+        }
         let (last_start, data_end) = (window.last_start() * 8, window.filled() * 8);
         let mut bits = Bits::new(window.data(), position);
         let mut is_sound = true;
@@ -198,12 +258,31 @@ fn stretch(
         position %= 8;
         if column == grid.columns {
             (row, column) = (row + 1, 0);
-            if row.is_multiple_of(grid.rows_each) || row == grid.rows {
-                progress.row()?;
-            }
+            grid.told(row, progress)?;
         }
     }
     Ok(mcus.end)
+}
+
+/// Puts so many MCUs, which are known, from a place of the grid on. The answer is the place of the next.
+fn put_known(
+    grid: &Grid,
+    (mut row, mut column): (usize, usize),
+    mut count: usize,
+    coder: &mut impl Coder,
+    progress: &mut Progress<'_, '_>,
+) -> Result<(usize, usize), JpegError> {
+    while count > 0 {
+        let end = grid.columns.min(column + count);
+        coder.put_known(row, column..end);
+        count -= end - column;
+        column = end;
+        if column == grid.columns {
+            (row, column) = (row + 1, 0);
+            grid.told(row, progress)?;
+        }
+    }
+    Ok((row, column))
 }
 
 /// Finds the restart marker behind the interval `number` and begins there. The answer is how many

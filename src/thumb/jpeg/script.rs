@@ -5,7 +5,7 @@
 use super::header::Header;
 use super::markers::{self, EOI, SOS};
 use super::tables::Tables;
-use super::window::find_marker;
+use super::window::find_end;
 
 /// Walks through a file from scan to scan, keeping the tables that hold.
 pub(super) struct Script<'a> {
@@ -77,10 +77,7 @@ impl<'a> Script<'a> {
 
     /// Goes on behind the data of `scan`, which nobody reads, at the marker that is the answer.
     pub(super) fn pass_over(&mut self, scan: &Scan) -> Option<(usize, u8)> {
-        let mut marker = find_marker(self.bytes, scan.data);
-        while let Some((at, 0xD0..=0xD7)) = marker {
-            marker = find_marker(self.bytes, at + 2);
-        }
+        let marker = find_end(self.bytes, scan.data);
         self.resume(marker);
         marker
     }

@@ -29,21 +29,69 @@ pub(super) struct Window<'a> {
     ended: bool,
     /// The most bytes that an MCU may take.
     reserve: usize,
+    /// Where in `source` the data began that is counted in `dropped`.
+    began: usize,
+    /// Bytes of data before those in `buffer`.
+    dropped: usize,
+}
+
+/// What a window holds, without the file.
+pub(super) struct Tail {
+    next: usize,
+    buffer: Vec<u8>,
+    filled: usize,
+    ended: bool,
+    dropped: usize,
 }
 
 impl<'a> Window<'a> {
     /// A window on the entropy-coded bytes that begin at `start`, in MCUs of at most 64 `blocks`.
     pub(super) fn new(source: &'a [u8], start: usize, blocks: usize) -> Self {
         let (buffer, reserve) = (vec![0; SIZE + PADDING], blocks.min(64) * BLOCK_MAX);
-        let mut window = Self { source, next: start, buffer, filled: 0, ended: false, reserve };
+        let (began, dropped) = (start, 0);
+        let mut window =
+            Self { source, next: start, buffer, filled: 0, ended: false, reserve, began, dropped };
         window.fill();
         window
+    }
+
+    /// The same, where so many bytes of data came before `start`.
+    pub(super) fn inside(source: &'a [u8], start: usize, blocks: usize, dropped: usize) -> Self {
+        Self { dropped, ..Self::new(source, start, blocks) }
     }
 
     /// Begins anew behind a marker, at `start`.
     pub(super) fn restart(&mut self, start: usize) {
         (self.next, self.filled, self.ended) = (start, 0, false);
+        (self.began, self.dropped) = (start, 0);
         self.fill();
+    }
+
+    /// Where in the file the scan or the last restart began.
+    pub(super) const fn began(&self) -> usize {
+        self.began
+    }
+
+    /// A bit of [`Window::data`], counted from there.
+    pub(super) const fn since(&self, position: usize) -> usize {
+        self.dropped * 8 + position
+    }
+
+    pub(super) fn detach(self) -> Tail {
+        let Self { next, buffer, filled, ended, dropped, .. } = self;
+        Tail { next, buffer, filled, ended, dropped }
+    }
+
+    /// Goes on as another window on the same data.
+    pub(super) fn attach(&mut self, tail: Tail) {
+        let Tail { next, buffer, filled, ended, dropped } = tail;
+        (self.next, self.buffer, self.filled) = (next, buffer, filled);
+        (self.ended, self.dropped) = (ended, dropped);
+    }
+
+    /// Goes on at a marker, with no data before it.
+    pub(super) fn seek(&mut self, marker: usize) {
+        (self.next, self.filled, self.ended) = (marker, 0, true);
     }
 
     /// The data and eight zeros.
@@ -66,6 +114,7 @@ impl<'a> Window<'a> {
         let used = used.min(self.filled);
         self.buffer.copy_within(used..self.filled, 0);
         self.filled -= used;
+        self.dropped += used;
         self.fill();
     }
 
@@ -116,6 +165,30 @@ pub(super) fn find_marker(source: &[u8], from: usize) -> Option<(usize, u8)> {
             }
             0xFF => at += 1,
             _ => at += 2,
+        }
+    }
+}
+
+/// The marker behind a scan whose data begins at `from`: the first that is no restart.
+pub(super) fn find_end(source: &[u8], from: usize) -> Option<(usize, u8)> {
+    let mut marker = find_marker(source, from);
+    while let Some((at, 0xD0..=0xD7)) = marker {
+        marker = find_marker(source, at + 2);
+    }
+    marker
+}
+
+/// How many bytes of data `stuffed` holds. `None`: a marker is among them.
+pub(super) fn data_bytes(stuffed: &[u8]) -> Option<usize> {
+    let (mut at, mut bytes) = (0, 0);
+    loop {
+        let rest = stuffed.get(at..).unwrap_or_default();
+        let Some(plain) = memchr(0xFF, rest) else { return Some(bytes + rest.len()) };
+        bytes += plain;
+        match rest.get(plain + 1)? {
+            0x00 => (at, bytes) = (at + plain + 2, bytes + 1),
+            0xFF => at += plain + 1,
+            _ => return None,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::super::spec::ThumbSpec;
 use super::choice::choose;
 use super::movie::Movie;
 use super::source::Source;
-use super::{Found, PosterSpec, codec_name, matroska, program, stored};
+use super::{Found, PosterSpec, TONE_MAPPER, codec_name, matroska, program, stored};
 
 /// Finds a frame. `refusal` is the answer where nobody can.
 pub(super) fn read(
@@ -36,8 +36,12 @@ pub(super) fn read(
         let raster = program::frame(path, format, at_ms, &spec.limits, timeout_ms, control)?;
         Ok(raster.map(|raster| stored(raster, format, Orientation::Upright, spec)))
     };
+    let needs_mapping = matches!(
+        &refusal,
+        ThumbError::Unsupported { handled_by, .. } if *handled_by == TONE_MAPPER
+    );
     let chosen = match choose(moments.clone(), control, by_platform)? {
-        None => choose(moments, control, by_program)?,
+        None if !needs_mapping => choose(moments, control, by_program)?,
         chosen => chosen,
     };
     let (decoded, frame_ms) = chosen.ok_or(refusal)?;

@@ -23,6 +23,7 @@ use super::super::raster::Raster;
 use super::super::signal::{Matrix, Signal};
 use super::super::spec::Limits;
 use super::frame::{self, Samples, Siting};
+use super::movie::Color;
 
 /// Macroblocks of a frame at the highest level there is, 6.2: 8192 x 4320 and a little more.
 const MAX_MACROBLOCKS: u64 = 139_264;
@@ -39,7 +40,7 @@ const USUAL_SLICES: u64 = 68;
 pub(super) fn decode(
     config: &[u8],
     sample: &[u8],
-    color: Option<(u8, bool)>,
+    color: Option<Color>,
     format: Format,
     limits: &Limits,
     control: &Control<'_>,
@@ -52,13 +53,27 @@ pub(super) fn decode(
         nals.extend(parse_avcc(sample, config.length_size));
 
         let info = check(&nals, format, limits)?;
+        if let Some(range) = high_range(color.map_or(info.transfer, |color| color.transfer)) {
+            return Err(super::in_high_range("H.264", range));
+        }
         let frame = first_frame(&nals, format, control)?;
-        let (code, is_full_range) = color.unwrap_or((info.matrix, info.full_range));
-        let is_full_range = is_full_range || info.full_range;
-        let matrix = Matrix::from_code(code, frame.height);
+        let matrix = color.map_or(info.matrix, |color| color.matrix);
+        let is_full_range = info.full_range || color.is_some_and(|color| color.is_full_range);
+        let matrix = Matrix::from_code(matrix, frame.height);
         raster(frame, Signal { matrix, is_full_range })
             .ok_or_else(|| damaged("a frame without its pixels"))
     })
+}
+
+/// The name of a transfer of high dynamic range. Shown without tone mapping such a frame is pale.
+///
+/// Source: ITU-T H.273, section 8.2.
+pub(super) const fn high_range(transfer: u8) -> Option<&'static str> {
+    match transfer {
+        16 => Some("PQ"),
+        18 => Some("HLG"),
+        _ => None,
+    }
 }
 
 /// Compares every claim with its limit. The answer is the last parameter set's.

@@ -3,7 +3,8 @@
 //! [`render_poster_set_file`] reads a video's index, picks a few key frames, decodes them one by one
 //! until one shows something, and makes of it the same pictures as of a photo. MP4 and QuickTime with
 //! H.264 are read here; everything else is asked of the host's decoder, then of the program `ffmpeg`
-//! when the feature of that name is on, or named in the error.
+//! when the feature of that name is on, or named in the error. What an MP4 says is HDR (PQ, HLG) is left to the
+//! host's decoder alone: without tone mapping it comes out pale.
 //!
 //! # Promises
 //!
@@ -23,6 +24,7 @@
 //! is taken; if none is, the one with the most to see. Frames of more than 36 million pixels in all are
 //! not tried.
 
+mod aperture;
 mod choice;
 mod elsewhere;
 mod fragments;
@@ -34,9 +36,10 @@ mod program;
 mod samples;
 mod source;
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io::{Read, Seek};
 use std::path::Path;
+
+use crate::regular;
 
 use super::control::{Control, Hooks};
 use super::decode::Decoded;
@@ -65,6 +68,8 @@ pub struct PosterSet {
     pub blurhash: String,
     /// The thumbnail as a ThumbHash of at most 25 bytes, which knows its shape.
     pub thumbhash: Vec<u8>,
+    /// The file is cut: a frame that was to be tried is not there, so the poster may be another one.
+    pub partial: bool,
     /// What was read.
     pub source: VideoInfo,
 }
@@ -220,11 +225,7 @@ pub fn render_poster_set_file_with(
 ) -> Result<PosterSet, ThumbError> {
     let control = Control::new(hooks, &spec.limits);
     let unreadable = |source| ThumbError::Unreadable { path: path.to_path_buf(), source };
-    // Asked before opening: opening a named pipe would wait for its writer.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-    }
-    let mut file = File::open(path).map_err(unreadable)?;
+    let (mut file, _) = regular::open(path).map_err(unreadable)?;
     let mut source = Source::open(&mut file, path, spec.limits, &control)?;
     let found = match read_here(&mut source, spec, poster, &control) {
         Err(error @ ThumbError::Unsupported { .. }) => {
@@ -259,18 +260,28 @@ fn read_here(
     let movie = Movie::read(source)?;
     let track = &movie.track;
     if !track.entries.iter().any(is_h264) {
-        let codec = track.entries.first().map(|entry| entry.codec).unwrap_or_default();
-        return Err(unsupported(&codec_name(&String::from_utf8_lossy(&codec)), format));
+        let entry = track.entries.first();
+        let codec = entry.map(|entry| entry.codec).unwrap_or_default();
+        let codec = codec_name(&String::from_utf8_lossy(&codec));
+        let color = entry.and_then(|entry| entry.color);
+        let high = color.and_then(|color| h264::high_range(color.transfer));
+        return Err(match high {
+            Some(range) => in_high_range(&codec, range),
+            None => unsupported(&codec, format),
+        });
     }
     let moments = poster.moments(track.duration, track.timescale.into());
     let moments = moments.map(|at| track.start.saturating_add(at));
     // The first frame of all is left when those that are listed turn out to be none.
     let frames = movie.nearest(source, &[&moments[..], &[0]].concat())?;
+    let mut is_cut = false;
     let chosen = choose(frames, control, |frame| {
-        let raster = decode(source, track, frame, control)?;
-        Ok(Some(stored(raster, format, track.orientation, spec)))
+        let decoded = decode(source, track, frame, spec, control);
+        is_cut |= matches!(decoded, Err(ThumbError::Truncated { .. }));
+        decoded.map(Some)
     })?;
-    let (decoded, frame) = chosen.ok_or(ThumbError::Truncated { format })?;
+    let (mut decoded, frame) = chosen.ok_or(ThumbError::Truncated { format })?;
+    decoded.partial |= is_cut;
     Ok(Found {
         decoded,
         codec: "H.264".to_owned(),
@@ -287,15 +298,20 @@ fn decode(
     source: &mut Source<'_>,
     track: &Track,
     frame: &KeyFrame,
+    spec: &ThumbSpec,
     control: &Control<'_>,
-) -> Result<Raster, ThumbError> {
-    let Some(SampleEntry { config: Some(config), color, .. }) =
+) -> Result<Decoded, ThumbError> {
+    let Some(SampleEntry { config: Some(config), color, aperture, .. }) =
         track.entries.get(frame.entry).filter(|entry| is_h264(entry))
     else {
         return Err(source.damaged("a sample of an unknown kind"));
     };
     let sample = source.read_at(frame.offset, frame.size_bytes.into())?;
-    h264::decode(config, &sample, *color, source.format(), source.limits(), control)
+    let format = source.format();
+    let mut raster = h264::decode(config, &sample, *color, format, source.limits(), control)?;
+    let shown = aperture.apply(&mut raster);
+    let plan = Plan::new(shown, track.orientation, spec);
+    Ok(Decoded { plan, ..stored(raster, format, track.orientation, spec) })
 }
 
 /// A frame as a decoded picture, with the plan for it.
@@ -331,13 +347,22 @@ impl Found {
         };
         let (thumbnail, preview) = (set.thumbnail, set.preview);
         let (blurhash, thumbhash) = (set.blurhash, set.thumbhash);
-        Ok(PosterSet { thumbnail, preview, blurhash, thumbhash, source })
+        let partial = set.partial;
+        Ok(PosterSet { thumbnail, preview, blurhash, thumbhash, partial, source })
     }
 }
 
 /// The error that names what would handle a video.
 fn unsupported(what: &str, format: Format) -> ThumbError {
     ThumbError::Unsupported { what: what.to_owned(), handled_by: format.handled_by() }
+}
+
+/// What shows videos in HDR: phones map their tones, the program as it is asked here does not.
+const TONE_MAPPER: &str = "a `PlatformDecoder`";
+
+fn in_high_range(codec: &str, range: &str) -> ThumbError {
+    let what = format!("{codec} in HDR ({range})");
+    ThumbError::Unsupported { what, handled_by: TONE_MAPPER }
 }
 
 /// The usual name of a codec that files know by four characters, or by `V_` and a word.

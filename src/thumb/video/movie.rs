@@ -8,6 +8,7 @@
 
 use super::super::error::ThumbError;
 use super::super::orient::Orientation;
+use super::aperture::Aperture;
 use super::fragments;
 use super::samples::{self, KeyFrame};
 use super::source::{BoxSpan, Source, be16, be32, be64, boxes_in};
@@ -43,8 +44,18 @@ pub(super) struct SampleEntry {
     pub(super) codec: [u8; 4],
     /// The content of `avcC`.
     pub(super) config: Option<Vec<u8>>,
-    /// From `colr`: the code of the matrix, and whether the range is full.
-    pub(super) color: Option<(u8, bool)>,
+    /// From `colr`: how colour is written.
+    pub(super) color: Option<Color>,
+    /// From `pasp` and `clap`: what of a frame is shown, and how wide its pixels are.
+    pub(super) aperture: Aperture,
+}
+
+/// How colour is written, in the codes of ITU-T H.273.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Color {
+    pub(super) transfer: u8,
+    pub(super) matrix: u8,
+    pub(super) is_full_range: bool,
 }
 
 /// A file's movie: a track, and where more of its index may lie.
@@ -223,11 +234,17 @@ impl SampleEntry {
             match &kind {
                 b"avcC" => read.config = Some(body.to_vec()),
                 b"colr" if body.starts_with(b"nclx") || body.starts_with(b"nclc") => {
-                    let matrix = be16(body, 8).and_then(|code| u8::try_from(code).ok());
-                    let is_full = body.starts_with(b"nclx")
+                    let code = |at| be16(body, at).and_then(|code| u8::try_from(code).ok());
+                    let is_full_range = body.starts_with(b"nclx")
                         && body.get(10).is_some_and(|flags| flags & 0x80 != 0);
-                    read.color = matrix.map(|matrix| (matrix, is_full));
+                    read.color = code(6).zip(code(8)).map(|(transfer, matrix)| Color {
+                        transfer,
+                        matrix,
+                        is_full_range,
+                    });
                 }
+                b"pasp" => read.aperture.read_pasp(body),
+                b"clap" => read.aperture.read_clap(body),
                 _ => {}
             }
         }

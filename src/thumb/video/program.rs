@@ -95,9 +95,12 @@ mod with_program {
         command.arg("-max_alloc").arg(limits.max_alloc_bytes.to_string());
         command.arg("-max_pixels").arg(limits.max_pixels.min(u64::from(u32::MAX >> 1)).to_string());
         command.args(["-noaccurate_seek", "-ss", &at, "-i"]).arg(input);
-        // Turned upright by itself; colours as [`receive`] expects them.
+        // Turned upright by itself; pixels made square, and colours as [`receive`] expects them.
         command.args(["-map", "0:v:0", "-frames:v", "1", "-an", "-sn", "-dn", "-vf"]);
-        command.arg("scale=out_color_matrix=bt709:out_range=tv,format=yuv420p");
+        command.arg(
+            "scale=w='max(1,iw*min(1,sar))':h='max(1,ih/max(1,sar))'\
+             :out_color_matrix=bt709:out_range=tv,format=yuv420p",
+        );
         command.args(["-f", "yuv4mpegpipe", "pipe:1"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command

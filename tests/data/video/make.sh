@@ -67,8 +67,23 @@ make hevc.mkv 360 200 1 yuv420p -c:v libx265 -x265-params log-level=none:info=0
 "${quiet[@]}" -i scene.mp4 -frames:v 1 -vf "scale=in_color_matrix=bt709,format=rgb24" \
     "${exact[@]}" scene.png
 
-# What the fuzz target `poster` starts from.
-seeds=../../fuzz/seeds/poster
-mkdir -p "$seeds"
-cp first.mp4 last.mp4 all-key.mp4 baseline.mp4 fragments.mp4 dash.mp4 interlaced.mp4 deep.mp4 \
-    tall-colour.mp4 gray.mp4 quicktime.mov vp9.webm hevc.mkv hevc.mp4 "$seeds"
+# What the fuzz target `poster` starts from: the same ways of writing a far smaller card.
+cd ../../fuzz/seeds/poster
+make last.mp4 48 32 0.4 yuv420p "${x264[@]}" -g 1
+make first.mp4 48 32 0.4 yuv420p "${x264[@]}" -movflags +faststart
+make quicktime.mov 48 32 0.4 yuv420p "${x264[@]}"
+make baseline.mp4 48 32 0.2 yuv420p "${x264[@]}" -profile:v baseline
+make fragments.mp4 48 32 0.4 yuv420p "${x264[@]}" -g 1 -movflags +frag_keyframe+empty_moov
+make dash.mp4 48 32 0.4 yuv420p "${x264[@]}" -g 1 -f mp4 \
+    -movflags +frag_keyframe+empty_moov+default_base_moof+dash
+make interlaced.mp4 64 32 0.2 yuv420p "${x264[@]}" -flags +ildct+ilme -x264opts tff=1
+make deep.mp4 48 32 0.2 yuv420p10le "${x264[@]}"
+make tall-colour.mp4 48 32 0.2 yuv422p "${x264[@]}"
+make gray.mp4 48 32 0.2 gray "${x264[@]}"
+make hevc.mp4 48 32 0.2 yuv420p -c:v libx265 -x265-params log-level=none:info=0 -tag:v hvc1
+make vp9.webm 48 32 0.2 yuv420p -c:v libvpx-vp9 -crf 40 -b:v 0
+make hevc.mkv 48 32 0.2 yuv420p -c:v libx265 -x265-params log-level=none:info=0
+"${quiet[@]}" -f lavfi -i "testsrc2=s=64x48:r=5:d=0.4" "${exact[@]}" -pix_fmt yuv420p \
+    "${x264[@]}" -crf 40 scene.mp4
+"${quiet[@]}" -f lavfi -i "testsrc2=s=64x48:r=5:d=0.2" "${exact[@]}" -pix_fmt yuv420p \
+    "${x264[@]}" -crf 40 -coder vlc scene-cavlc.mp4

@@ -45,6 +45,8 @@ fn read_text(text: &str) {
     let spelling = match text.chars().next() {
         Some('b') => Some(Base::Base32Lower),
         Some('B') => Some(Base::Base32Upper),
+        Some('k') => Some(Base::Base36Lower),
+        Some('K') => Some(Base::Base36Upper),
         Some('z' | 'Q') => Some(Base::Base58Btc),
         _ => None,
     };

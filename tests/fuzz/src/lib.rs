@@ -7,7 +7,9 @@
 //! The public API is used: these are a stranger's bytes, so a stranger's view is enough. `jpeg` alone
 //! looks behind it, at a decoder that is reached through `thumb` with its promises out of sight.
 
+pub mod car;
 pub mod cid;
+pub mod dagpb;
 pub mod jpeg;
 pub mod json;
 pub mod mutate;
@@ -20,10 +22,12 @@ pub mod webhook_payload;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     ("webhook_header", webhook_header::run),
     ("webhook_payload", webhook_payload::run),
     ("cid", cid::run),
+    ("dagpb", dagpb::run),
+    ("car", car::run),
     ("thumbnail", thumbnail::run),
     ("jpeg", jpeg::run),
     ("poster", poster::run),

@@ -6,7 +6,7 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use finalmile_fuzz::{TARGETS, mutate::Mutator, webhook_header, webhook_payload};
+use finalmile_fuzz::{TARGETS, car, mutate::Mutator, webhook_header, webhook_payload};
 
 const CHANGES: usize = 20_000;
 
@@ -56,6 +56,23 @@ fn h4_payloads_are_events_or_typed_refusals() {
 #[test]
 fn c1_c2_ids_are_read_in_the_one_right_way() {
     all_hold("cid");
+}
+
+#[test]
+fn c9_blocks_are_read_in_the_one_right_way() {
+    all_hold("dagpb");
+}
+
+#[test]
+fn c10_c12_c13_archives_become_the_file_that_was_asked_for_or_nothing() {
+    all_hold("car");
+    // Or the target would prove nothing: it must be able to accept.
+    for name in ["script", "backwards", "doubled"] {
+        assert!(car::accepted(&seed("car", name)), "{name}");
+    }
+    for name in ["missing", "damaged", "junk", "lie"] {
+        assert!(!car::accepted(&seed("car", name)), "{name}");
+    }
 }
 
 #[test]

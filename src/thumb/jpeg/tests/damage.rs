@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::super::{Planes, Scale};
-use super::{decoded, file, files};
+use super::{Random, decoded, file, files};
 
 /// The offsets of the restart markers.
 fn restarts(bytes: &[u8]) -> Vec<usize> {
@@ -74,18 +74,6 @@ fn jd6_damage_inside_an_interval_ends_with_it() {
     }
 }
 
-/// Pseudo-random numbers. Source: Marsaglia, "Xorshift RNGs", 2003.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 11).unwrap() % end
-    }
-}
-
 #[test]
 fn jd1_thousands_of_changed_files_end_in_planes_or_errors_in_bounded_time() {
     let files = files();
@@ -94,28 +82,7 @@ fn jd1_thousands_of_changed_files_end_in_planes_or_errors_in_bounded_time() {
     let mut shown = 0;
     for round in 0..6_000 {
         let mut bytes = files[random.below(files.len())].1.clone();
-        for _ in 0..=random.below(6) {
-            let at = random.below(bytes.len());
-            match random.below(6) {
-                0 => bytes[at] ^= 1 << random.below(8),
-                1 => bytes[at] = [0x00, 0xFF, 0xD0, 0xDA][random.below(4)],
-                2 => bytes.truncate(at.max(1)),
-                3 => drop(bytes.drain(at..(at + 1 + random.below(9)).min(bytes.len()))),
-                4 => {
-                    let part = bytes[at..(at + 64).min(bytes.len())].to_vec();
-                    let to = random.below(bytes.len());
-                    drop(bytes.splice(to..to, part));
-                }
-                // Most of what makes sense stands in the first bytes.
-                _ => {
-                    let at = random.below(bytes.len().min(700));
-                    bytes[at] = u8::try_from(random.below(256)).unwrap();
-                }
-            }
-            if bytes.is_empty() {
-                bytes.push(0xFF);
-            }
-        }
+        random.damage(&mut bytes);
         #[cfg(feature = "testing")]
         super::super::probe(&bytes);
         let before = cpu_time();

@@ -1,7 +1,7 @@
 //! Every file at every scale against the reference.
 
 use super::super::{Control, Planes, Scale, decode};
-use super::{decoded, files, reference};
+use super::{AMPLE, control, decoded, files, reference};
 
 #[test]
 fn jd2_every_coding_and_sampling_is_within_1_of_the_definition_at_every_scale() {
@@ -46,13 +46,7 @@ fn jd9_bits_that_are_left_out_are_not_seen() {
         for scale in Scale::ALL {
             let exact = decoded(&bytes, scale).unwrap();
             let mut watch = |_, _| true;
-            let mut control = Control {
-                max_pixels: 1 << 20,
-                max_bytes: 8 << 20,
-                max_scans: 50,
-                exact: false,
-                watch: &mut watch,
-            };
+            let mut control = Control { exact: false, ..control(AMPLE, &mut watch) };
             let found = decode(&bytes, scale, &mut control).unwrap();
             left_out += u32::from(found != exact);
             assert!(found.partial.is_none(), "{name} at {scale:?}");

@@ -2,7 +2,8 @@
 
 use jpeg_encoder::{ColorType, Encoder};
 
-use super::super::{Colour, Feature, JpegError, Scale, read_header};
+use super::super::error::Feature;
+use super::super::{Colour, JpegError, Scale, read_header};
 use super::{decoded, file, position, replaced};
 
 /// A file with four planes as `encoded` by another hand: an Adobe segment tells the transform.

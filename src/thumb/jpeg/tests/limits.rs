@@ -3,13 +3,12 @@
 use super::super::script::Script;
 use super::super::window::Window;
 use super::super::{Control, JpegError, Scale, decode, read_header};
-use super::{file, replaced};
+use super::{control, file, replaced};
 
 /// Decodes `bytes` under limits of pixels, bytes and scans.
 fn limited(bytes: &[u8], limits: (u64, u64, u32)) -> Result<(), JpegError> {
     let mut watch = |_, _| true;
-    let (max_pixels, max_bytes, max_scans) = limits;
-    let mut control = Control { max_pixels, max_bytes, max_scans, exact: false, watch: &mut watch };
+    let mut control = Control { exact: false, ..control(limits, &mut watch) };
     decode(bytes, Scale::Quarter, &mut control).map(drop)
 }
 
@@ -82,9 +81,4 @@ fn jd8_the_watch_sees_every_row_and_can_end_the_work() {
         assert_eq!(decode(&bytes, Scale::Full, &mut control), Err(JpegError::Cancelled));
         assert_eq!(left, 0, "it is not asked again");
     }
-}
-
-fn control<'a>(limits: (u64, u64, u32), watch: &'a mut super::super::Watch<'a>) -> Control<'a> {
-    let (max_pixels, max_bytes, max_scans) = limits;
-    Control { max_pixels, max_bytes, max_scans, exact: true, watch }
 }
