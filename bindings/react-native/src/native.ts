@@ -11,8 +11,10 @@
  *   before: whatever that one lent is left alone from now on, and its calls are not answered.
  */
 import { pickUp } from './generated/index';
+import { hoist } from './hoist';
 
 export * from './generated/index';
 
+hoist();
 // Both number what they lend from one on, and a late answer to the earlier one would reach the later one.
 pickUp();

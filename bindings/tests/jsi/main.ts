@@ -3,6 +3,7 @@
 import './polyfills';
 
 import finalmile from '../generated/jsi/finalmile';
+import { hoist } from '../../react-native/src/hoist';
 import type { Host } from '../suite/host';
 import { main } from '../suite/main';
 
@@ -38,6 +39,8 @@ const host: Host = {
 };
 
 finalmile.initialize();
+// As the npm package does.
+hoist();
 main(host, mode, only).then(
   (passed) => {
     // A runtime that was taken away has no status of its own.
