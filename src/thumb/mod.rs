@@ -37,6 +37,7 @@ mod colour;
 mod container;
 mod control;
 mod decode;
+mod diagonal;
 mod encode;
 mod error;
 mod format;

@@ -13,12 +13,16 @@ use super::error::ThumbError;
 use super::format::Format;
 use super::geometry::{Frame, Region};
 use super::raster::{Model, Raster};
-use super::resize::{Chroma, resize};
+use super::resize::{Chroma, Resizer};
 
 const SIDE: u32 = 32;
 
 /// A BlurHash, and a ThumbHash.
-pub(super) fn of(thumbnail: &Raster, background: [u8; 3]) -> Result<(String, Vec<u8>), ThumbError> {
+pub(super) fn of(
+    thumbnail: &Raster,
+    background: [u8; 3],
+    resizer: &mut Resizer,
+) -> Result<(String, Vec<u8>), ThumbError> {
     let (width, height) = (thumbnail.width, thumbnail.height);
     let long = width.max(height);
     let scaled = |length: u32| if long <= SIDE { length } else { (length * SIDE / long).max(1) };
@@ -31,7 +35,7 @@ pub(super) fn of(thumbnail: &Raster, background: [u8; 3]) -> Result<(String, Vec
     }
     let region = Region { left: 0, top: 0, width, height };
     let frame = Frame { region, width: scaled(width), height: scaled(height) };
-    let small = colour::interleaved(resize(&own, &frame, Chroma::Full)?);
+    let small = colour::interleaved(resizer.resize(&own, &frame, Chroma::Full)?);
     let rgba: Vec<u8> = match small.model {
         Model::Gray => small.samples().iter().flat_map(|&gray| [gray, gray, gray, 255]).collect(),
         Model::Rgba => {

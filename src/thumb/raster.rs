@@ -83,6 +83,13 @@ impl Raster {
 }
 
 impl Plane {
+    /// Whether both show the same place in the same way.
+    pub(super) fn lies_as(&self, other: &Self) -> bool {
+        let shape = |plane: &Self| (plane.width, plane.height, plane.stride, plane.data.len());
+        let place = |plane: &Self| (plane.pitch, plane.origin);
+        shape(self) == shape(other) && place(self) == place(other)
+    }
+
     /// Rows without gaps, one sample group for each pixel of the picture.
     pub(super) fn packed(width: u32, height: u32, data: Vec<u8>) -> Self {
         Self { width, height, stride: width, data, pitch: (1.0, 1.0), origin: (0.0, 0.0) }

@@ -8,11 +8,14 @@
 //! Its weights are rounded to integers, so the order of additions cannot matter and every processor's
 //! fast path gives the bytes of the plain one (**T6**).
 
+use std::borrow::Cow;
 use std::f64::consts::PI;
+use std::{iter, mem};
 
 use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{Filter, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{Filter, FilterType, PixelType, ResizeAlg, ResizeOptions};
 
+use super::diagonal::transpose;
 use super::error::ThumbError;
 use super::geometry::Frame;
 use super::light::{to_light, to_samples};
@@ -28,149 +31,186 @@ pub(super) enum Chroma {
     Full,
 }
 
-/// The raster of `frame`, from a raster that shows at least its region.
-pub(super) fn resize(source: &Raster, frame: &Frame, chroma: Chroma) -> Result<Raster, ThumbError> {
-    let mut resizer = Resizer::new();
-    let model = source.model;
-    let planes = source.planes.iter().enumerate().map(|(index, plane)| {
-        let window = match chroma {
-            Chroma::Halved(orientation) if model == Model::YCbCr && index > 0 => {
-                Window::halved(frame, orientation)
+/// What resizes, with the memory that it needs meanwhile.
+#[derive(Default)]
+pub(super) struct Resizer {
+    convolution: fast_image_resize::Resizer,
+    filtered: Vec<u8>,
+    turned: Vec<u8>,
+}
+
+impl Resizer {
+    /// The raster of `frame`, from a raster that shows at least its region.
+    pub(super) fn resize(
+        &mut self,
+        source: &Raster,
+        frame: &Frame,
+        chroma: Chroma,
+    ) -> Result<Raster, ThumbError> {
+        let model = source.model;
+        let mut planes = Vec::with_capacity(source.planes.len());
+        match chroma {
+            Chroma::Halved(orientation) if model == Model::YCbCr => {
+                let (brightness, colours) = source.planes.split_at(source.planes.len().min(1));
+                self.shrink(brightness, &Window::of(frame), model, &mut planes)?;
+                let halved = Window::halved(frame, orientation);
+                self.shrink(colours, &halved, model, &mut planes)?;
             }
-            _ => Window::of(frame),
+            _ => self.shrink(&source.planes, &Window::of(frame), model, &mut planes)?,
+        }
+        Ok(Raster { width: frame.width, height: frame.height, model, planes })
+    }
+
+    /// The same raster with all planes as large as the first.
+    pub(super) fn same_size(&mut self, source: &Raster) -> Result<Raster, ThumbError> {
+        let Some(first) = source.planes.first() else { return Ok(source.clone()) };
+        let window = Window {
+            left: first.origin.0,
+            top: first.origin.1,
+            across: first.pitch.0 * f64::from(first.width),
+            down: first.pitch.1 * f64::from(first.height),
+            width: first.width,
+            height: first.height,
         };
+        let mut planes = Vec::with_capacity(source.planes.len());
+        self.shrink(&source.planes, &window, source.model, &mut planes)?;
+        Ok(Raster { width: first.width, height: first.height, model: source.model, planes })
+    }
+
+    /// As [`Self::resize`], mixing colours as light does. Only for rasters with red, green and blue
+    /// together, or gray ones.
+    pub(super) fn resize_light(
+        &mut self,
+        source: &Raster,
+        frame: &Frame,
+    ) -> Result<Raster, ThumbError> {
+        let Some(plane) = source.planes.first() else { return Ok(source.clone()) };
+        let wide = match source.model {
+            Model::Rgb => PixelType::U16x3,
+            Model::Rgba => PixelType::U16x4,
+            _ => PixelType::U16,
+        };
+        let each = source.model.samples();
+        let mut light = Image::new(plane.stride, plane.height, wide);
+        to_light(&plane.data, each, light.buffer_mut());
+        let window = Window::of(frame);
+        let mut small = Image::new(window.width, window.height, wide);
+        let at = window.place(plane);
+        let both = options(at.left, at.top, at.width, at.height);
+        self.convolution.resize(&light, &mut small, &both).map_err(ThumbError::internal)?;
+        let planes = vec![window.plane(to_samples(small.buffer(), each))];
+        Ok(Raster { width: frame.width, height: frame.height, model: source.model, planes })
+    }
+
+    /// What `window` shows of each plane.
+    fn shrink(
+        &mut self,
+        planes: &[Plane],
+        window: &Window,
+        model: Model,
+        small: &mut Vec<Plane>,
+    ) -> Result<(), ThumbError> {
         let kind = match model.samples() {
             3 => PixelType::U8x3,
             4 => PixelType::U8x4,
-            _ => PixelType::U8,
+            _ => {
+                let together =
+                    |one: &Plane, next: &Plane| one.data.len() <= SMALL_BYTES && one.lies_as(next);
+                for alike in planes.chunk_by(together) {
+                    self.shrink_apart(alike, window, small)?;
+                }
+                return Ok(());
+            }
         };
-        shrink(&mut resizer, plane, &window, kind)
-    });
-    let planes = planes.collect::<Result<_, _>>()?;
-    Ok(Raster { width: frame.width, height: frame.height, model, planes })
-}
-
-/// The same raster with all planes as large as the first.
-pub(super) fn same_size(source: &Raster) -> Result<Raster, ThumbError> {
-    let Some(first) = source.planes.first() else { return Ok(source.clone()) };
-    let window = Window {
-        left: first.origin.0,
-        top: first.origin.1,
-        across: first.pitch.0 * f64::from(first.width),
-        down: first.pitch.1 * f64::from(first.height),
-        width: first.width,
-        height: first.height,
-    };
-    let mut resizer = Resizer::new();
-    let planes =
-        source.planes.iter().map(|plane| shrink(&mut resizer, plane, &window, PixelType::U8));
-    let planes = planes.collect::<Result<_, _>>()?;
-    Ok(Raster { width: first.width, height: first.height, model: source.model, planes })
-}
-
-/// As [`resize`], mixing colours as light does. Only for rasters with red, green and blue together,
-/// or gray ones.
-pub(super) fn resize_light(source: &Raster, frame: &Frame) -> Result<Raster, ThumbError> {
-    let Some(plane) = source.planes.first() else { return Ok(source.clone()) };
-    let wide = match source.model {
-        Model::Rgb => PixelType::U16x3,
-        Model::Rgba => PixelType::U16x4,
-        _ => PixelType::U16,
-    };
-    let each = source.model.samples();
-    let mut light = Image::new(plane.stride, plane.height, wide);
-    to_light(&plane.data, each, light.buffer_mut());
-    let window = Window::of(frame);
-    let mut small = Image::new(window.width, window.height, wide);
-    let at = window.place(plane);
-    let both = options(at.left, at.top, at.width, at.height);
-    Resizer::new().resize(&light, &mut small, &both).map_err(ThumbError::internal)?;
-    let planes = vec![window.plane(to_samples(small.buffer(), each))];
-    Ok(Raster { width: frame.width, height: frame.height, model: source.model, planes })
-}
-
-fn shrink(
-    resizer: &mut Resizer,
-    plane: &Plane,
-    window: &Window,
-    kind: PixelType,
-) -> Result<Plane, ThumbError> {
-    let from = view(plane, kind)?;
-    let at = window.place(plane);
-    if kind == PixelType::U8 {
-        // Columns of single samples are filtered faster than rows, so rows become columns in between.
-        let mut low = Image::new(plane.stride, window.height, kind);
-        let down = options(0.0, at.top, plane.stride.into(), at.height);
-        resizer.resize(&from, &mut low, &down).map_err(ThumbError::internal)?;
-        let turned = transposed(low.buffer(), plane.stride, window.height);
-        let from = ImageRef::new(window.height, plane.stride, &turned, kind);
-        let from = from.map_err(ThumbError::internal)?;
-        let mut narrow = Image::new(window.height, window.width, kind);
-        let across = options(0.0, at.left, window.height.into(), at.width);
-        resizer.resize(&from, &mut narrow, &across).map_err(ThumbError::internal)?;
-        return Ok(window.plane(transposed(narrow.buffer(), window.height, window.width)));
+        for plane in planes {
+            let at = window.place(plane);
+            let from = view(&plane.data, plane.stride, plane.height, kind)?;
+            let mut to = Image::new(window.width, window.height, kind);
+            let both = options(at.left, at.top, at.width, at.height);
+            self.convolution.resize(&from, &mut to, &both).map_err(ThumbError::internal)?;
+            small.push(window.plane(to.into_vec()));
+        }
+        Ok(())
     }
-    let mut to = Image::new(window.width, window.height, kind);
-    let both = options(at.left, at.top, at.width, at.height);
-    resizer.resize(&from, &mut to, &both).map_err(ThumbError::internal)?;
-    Ok(window.plane(to.into_vec()))
+
+    /// As [`Self::shrink`], for planes of single samples that lie alike.
+    ///
+    /// Columns of such are filtered faster than rows, so rows become columns in between. The planes
+    /// stand side by side, as one, because the filter's weights are computed for every call.
+    fn shrink_apart(
+        &mut self,
+        planes: &[Plane],
+        window: &Window,
+        small: &mut Vec<Plane>,
+    ) -> Result<(), ThumbError> {
+        let (Some(first), Ok(count)) = (planes.first(), u32::try_from(planes.len())) else {
+            return Ok(());
+        };
+        let (stride, at) = (first.stride, window.place(first));
+        let mut turned = mem::take(&mut self.turned);
+        let wide = side_by_side(planes.iter().map(|plane| &plane.data[..]), stride);
+        let down = (at.top, at.height, window.height);
+        self.filter(&wide, (stride * count, first.height), down, &mut turned)?;
+        let each = (stride as usize * window.height as usize).max(1);
+        let wide = side_by_side(turned.chunks(each), window.height);
+        let across = (at.left, at.width, window.width);
+        let mut narrow = Vec::new();
+        self.filter(&wide, (window.height * count, stride), across, &mut narrow)?;
+        drop(wide);
+        self.turned = turned;
+        if count == 1 {
+            small.push(window.plane(narrow));
+        } else {
+            let each = (window.width as usize * window.height as usize).max(1);
+            small.extend(narrow.chunks(each).map(|samples| window.plane(samples.to_vec())));
+        }
+        Ok(())
+    }
+
+    /// Makes so many samples of so much of each column, and then rows of the columns.
+    fn filter(
+        &mut self,
+        samples: &[u8],
+        (width, height): (u32, u32),
+        (start, span, count): (f64, f64, u32),
+        turned: &mut Vec<u8>,
+    ) -> Result<(), ThumbError> {
+        let from = view(samples, width, height, PixelType::U8)?;
+        let area = width as usize * count as usize;
+        self.filtered.resize(area, 0);
+        let to = Image::from_slice_u8(width, count, &mut self.filtered, PixelType::U8);
+        let mut to = to.map_err(ThumbError::internal)?;
+        let down = options(0.0, start, width.into(), span);
+        self.convolution.resize(&from, &mut to, &down).map_err(ThumbError::internal)?;
+        turned.resize(area, 0);
+        transpose(&self.filtered, width, count, turned);
+        Ok(())
+    }
 }
 
-/// Single samples, mirrored at the diagonal.
-fn transposed(samples: &[u8], width: u32, height: u32) -> Vec<u8> {
-    /// A block of so many rows lies in the nearest cache, however long they are.
-    const SIDE: usize = 64;
-    let (width, height) = (width as usize, height as usize);
-    let mut turned = vec![0; samples.len()];
-    let (even_width, even_height) = (width & !7, height & !7);
-    for top in (0..even_height).step_by(SIDE) {
-        for left in (0..even_width).step_by(SIDE) {
-            for row in (top..even_height.min(top + SIDE)).step_by(8) {
-                for column in (left..even_width.min(left + SIDE)).step_by(8) {
-                    let mut tile = [0; 8];
-                    for (n, eight) in tile.iter_mut().enumerate() {
-                        let from = samples[(row + n) * width + column..].first_chunk();
-                        *eight = u64::from_le_bytes(*from.unwrap_or(&[0; 8]));
-                    }
-                    for (n, eight) in mirrored(tile).into_iter().enumerate() {
-                        let to = turned[(column + n) * height + row..].first_chunk_mut();
-                        if let Some(to) = to {
-                            *to = eight.to_le_bytes();
-                        }
-                    }
+/// Larger planes take longer to be copied than the weights of the filter.
+const SMALL_BYTES: usize = 128 << 10;
+
+/// Planes of rows of `width`, the second to the right of the first.
+fn side_by_side<'p>(
+    mut planes: impl ExactSizeIterator<Item = &'p [u8]>,
+    width: u32,
+) -> Cow<'p, [u8]> {
+    let count = planes.len();
+    match (planes.next(), planes) {
+        (None, _) => Cow::default(),
+        (Some(only), _) if count == 1 => Cow::Borrowed(only),
+        (Some(first), others) => {
+            let width = width as usize;
+            let mut all = vec![0; first.len() * count];
+            for (n, plane) in iter::once(first).chain(others).enumerate() {
+                let places = all.chunks_exact_mut(width * count);
+                for (place, row) in places.zip(plane.chunks_exact(width)) {
+                    place[n * width..][..width].copy_from_slice(row);
                 }
             }
+            Cow::Owned(all)
         }
-    }
-    // What is left of eight on the right, and below.
-    for row in 0..height {
-        let first = if row < even_height { even_width } else { 0 };
-        for column in first..width {
-            turned[column * height + row] = samples[row * width + column];
-        }
-    }
-    turned
-}
-
-/// Eight rows of eight bytes, mirrored at the diagonal: halves change places, then quarters, then bytes.
-#[inline(always)]
-fn mirrored(mut rows: [u64; 8]) -> [u64; 8] {
-    exchange::<4>(&mut rows, 0x0000_0000_FFFF_FFFF);
-    exchange::<2>(&mut rows, 0x0000_FFFF_0000_FFFF);
-    exchange::<1>(&mut rows, 0x00FF_00FF_00FF_00FF);
-    rows
-}
-
-/// In each pair of rows so far apart, what `mask` leaves out of the upper one and keeps of the lower
-/// one change places.
-#[inline(always)]
-fn exchange<const APART: usize>(rows: &mut [u64; 8], mask: u64) {
-    for n in 0..4 {
-        let upper = n / APART * APART * 2 + n % APART;
-        let lower = upper + APART;
-        let change = (rows[upper] >> (APART * 8) ^ rows[lower]) & mask;
-        rows[lower] ^= change;
-        rows[upper] ^= change << (APART * 8);
     }
 }
 
@@ -203,13 +243,25 @@ fn lanczos3(x: f64) -> f64 {
         return 0.0;
     }
     let square = x * x * (PI * PI / 9.0);
-    let sine = TERMS.iter().fold(0.0, |sum, term| sum * square + term);
+    // Two sums that do not wait for each other, of every second term.
+    let fourth = square * square;
+    let [odd, even] = TERMS
+        .as_chunks()
+        .0
+        .iter()
+        .fold([0.0, 0.0], |[odd, even], [a, b]| [odd * fourth + a, even * fourth + b]);
+    let sine = odd * square + even;
     let sine_square = sine * sine;
     sine_square - sine_square * sine_square * square * (4.0 / 3.0)
 }
 
-fn view(plane: &Plane, kind: PixelType) -> Result<ImageRef<'_>, ThumbError> {
-    ImageRef::new(plane.stride, plane.height, &plane.data, kind).map_err(ThumbError::internal)
+fn view(
+    samples: &[u8],
+    width: u32,
+    height: u32,
+    kind: PixelType,
+) -> Result<ImageRef<'_>, ThumbError> {
+    ImageRef::new(width, height, samples, kind).map_err(ThumbError::internal)
 }
 
 /// A part of a plane, in its samples.
@@ -300,20 +352,6 @@ mod tests {
             let exact = if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 };
             let found = lanczos3(x);
             assert!((found - exact).abs() < 1e-14, "{found} instead of {exact} at {x}");
-        }
-    }
-
-    #[test]
-    fn samples_of_every_width_and_height_change_places() {
-        for (width, height) in [(1, 1), (8, 8), (7, 9), (16, 3), (3, 70), (131, 66)] {
-            let samples: Vec<u8> = (0..width * height).map(|n| (n % 251) as u8).collect();
-            let turned = transposed(&samples, width, height);
-            for y in 0..height {
-                for x in 0..width {
-                    let (from, to) = (y * width + x, x * height + y);
-                    assert_eq!(turned[to as usize], samples[from as usize], "{x}, {y}");
-                }
-            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::geometry::Frame;
 use super::icc::Profile;
 use super::orient::Orientation;
 use super::raster::{Model, Raster};
-use super::resize::{self, Chroma};
+use super::resize::{Chroma, Resizer};
 use super::spec::{Encoding, ThumbSpec};
 use super::{Format, Picture, SourceInfo, ThumbnailSet, placeholder, strip};
 
@@ -32,24 +32,25 @@ pub(super) fn make(
     // Whatever a profile says, it cannot keep a picture from being shown.
     let profile =
         profile.and_then(|icc| guarded(format, || Ok(Profile::read(&icc))).ok().flatten());
+    let resizer = &mut Resizer::default();
     if spec.linear_light {
-        raster = merged(raster)?;
+        raster = merged(raster, resizer)?;
     }
     let shrinking = Shrinking { spec, orientation, profile: profile.as_ref() };
 
-    let preview = shrinking.shrink(&raster, &plan.preview)?;
+    let preview = shrinking.shrink(&raster, &plan.preview, resizer)?;
     let thumbnail = if plan.thumbnail_from_preview {
         drop(raster);
         // Already in sRGB.
-        Shrinking { profile: None, ..shrinking }.shrink(&preview, &plan.thumbnail)?
+        Shrinking { profile: None, ..shrinking }.shrink(&preview, &plan.thumbnail, resizer)?
     } else {
-        shrinking.shrink(&raster, &plan.thumbnail)?
+        shrinking.shrink(&raster, &plan.thumbnail, resizer)?
     };
     control.check()?;
     control.tell(0.9);
 
     let thumbnail = orientation.apply(thumbnail);
-    let (blurhash, thumbhash) = placeholder::of(&thumbnail, spec.background)?;
+    let (blurhash, thumbhash) = placeholder::of(&thumbnail, spec.background, resizer)?;
     let encoded =
         |upright, own| encode::encode(&Prepared::new(upright, spec), spec, source_bytes, own);
     let thumbnail = encoded(thumbnail, None)?;
@@ -93,13 +94,18 @@ struct Shrinking<'s> {
 
 impl Shrinking<'_> {
     /// Resizes, and brings to sRGB.
-    fn shrink(&self, raster: &Raster, frame: &Frame) -> Result<Raster, ThumbError> {
+    fn shrink(
+        &self,
+        raster: &Raster,
+        frame: &Frame,
+        resizer: &mut Resizer,
+    ) -> Result<Raster, ThumbError> {
         let planar = self.spec.encoding == Encoding::Jpeg && self.profile.is_none();
         let small = if self.spec.linear_light {
-            resize::resize_light(raster, frame)?
+            resizer.resize_light(raster, frame)?
         } else {
             let chroma = if planar { Chroma::Halved(self.orientation) } else { Chroma::Full };
-            resize::resize(raster, frame, chroma)?
+            resizer.resize(raster, frame, chroma)?
         };
         Ok(match self.profile {
             Some(profile) => {
@@ -114,13 +120,13 @@ impl Shrinking<'_> {
 }
 
 /// The same picture with its colours together, at its own size.
-fn merged(raster: Raster) -> Result<Raster, ThumbError> {
+fn merged(raster: Raster, resizer: &mut Resizer) -> Result<Raster, ThumbError> {
     if !raster.model.is_apart() {
         return Ok(raster);
     }
     let Some(first) = raster.planes.first() else { return Ok(raster) };
     let place = (first.pitch, first.origin);
-    let whole = resize::same_size(&raster)?;
+    let whole = resizer.same_size(&raster)?;
     let mut merged = colour::interleaved(whole);
     for plane in &mut merged.planes {
         (plane.pitch, plane.origin) = place;

@@ -39,11 +39,20 @@ const SCALES: [f32; 8] =
 /// Added to a float below 2^22, it leaves the nearest integer in the lowest bits.
 const ROUNDING: f32 = 12_582_912.0;
 
-/// Quantised coefficients in zigzag order.
+/// Quantised coefficients.
 pub(super) struct Coefficients {
-    pub(super) values: [i16; 64],
-    /// Bit k is set where value k is not 0.
+    /// Bit k is set where the coefficient at k in the zigzag order is not 0.
     pub(super) present: u64,
+    columns: [[i16; 8]; 8],
+}
+
+impl Coefficients {
+    /// The coefficient at `k` in the zigzag order.
+    #[inline(always)]
+    pub(super) fn at(&self, k: u32) -> i16 {
+        let place = ZIGZAG[k as usize & 63];
+        self.columns[usize::from(place & 7)][usize::from(place >> 3 & 7)]
+    }
 }
 
 /// One quantiser, ready to be used and to be written.
@@ -82,19 +91,11 @@ impl Quantiser {
         }
         let transformed = pass(&transposed(&pass(&rows)));
 
-        let natural = quantised(&transformed, &self.factors);
-        // Most columns are nothing but zeros, and are passed over whole.
-        let (mut values, mut present) = ([0; 64], 0);
-        for (column, places) in natural.iter().zip(COLUMN_PLACES.as_chunks::<8>().0) {
-            if *column == [0; 8] {
-                continue;
-            }
-            for (&value, &place) in column.iter().zip(places) {
-                values[usize::from(place & 63)] = value;
-                present |= u64::from(value != 0) << place;
-            }
-        }
-        Coefficients { values, present }
+        let columns = quantised(&transformed, &self.factors);
+        let both = columns.iter().zip(&PRESENT);
+        let present =
+            both.map(|(column, places)| places[mask(column)]).fold(0, |all, some| all | some);
+        Coefficients { present, columns }
     }
 }
 
@@ -112,14 +113,26 @@ fn quantised(values: &[[f32; 8]; 8], factors: &[[f32; 8]; 8]) -> [[i16; 8]; 8] {
     found
 }
 
-/// The place in the zigzag order of each coefficient, these standing in columns.
-const COLUMN_PLACES: [u8; 64] = {
-    let mut table = [0; 64];
-    let mut n: u8 = 0;
-    while n < 64 {
-        let at = ZIGZAG[n as usize];
-        table[(at % 8 * 8 + at / 8) as usize] = n;
-        n += 1;
+/// Which of eight values are not 0, the first in the lowest bit.
+#[inline(always)]
+fn mask(values: &[i16; 8]) -> usize {
+    let ones = values.map(|value| u8::from(value != 0));
+    // The factor moves the lowest bit of byte k to bit 56 + k.
+    (u64::from_le_bytes(ones).wrapping_mul(0x0102_0408_1020_4080) >> 56) as usize & 255
+}
+
+/// For each column, and for each set of its coefficients, where these are in the zigzag order.
+static PRESENT: [[u64; 256]; 8] = {
+    let mut table = [[0; 256]; 8];
+    let mut k = 0;
+    while k < 64 {
+        let (row, column) = (ZIGZAG[k] / 8, ZIGZAG[k] % 8);
+        let mut set = 0;
+        while set < 256 {
+            table[column as usize][set] |= (set as u64 >> row & 1) << k;
+            set += 1;
+        }
+        k += 1;
     }
     table
 };
@@ -209,10 +222,10 @@ mod tests {
                     seed.to_be_bytes()[0]
                 });
                 let found = quantiser.block(&block, 0, 8);
-                for (n, exact) in plain(&block, &quantiser.steps).into_iter().enumerate() {
-                    let off = (f64::from(found.values[n]) - exact).abs();
+                for (n, exact) in (0..).zip(plain(&block, &quantiser.steps)) {
+                    let off = (f64::from(found.at(n)) - exact).abs();
                     assert!(off < 0.501, "coefficient {n} is {off} off at {quality}");
-                    assert_eq!(found.present >> n & 1 == 1, found.values[n] != 0);
+                    assert_eq!(found.present >> n & 1 == 1, found.at(n) != 0);
                 }
             }
         }

@@ -5,6 +5,10 @@
 //!
 //! Source: ITU-T T.81, annexes C, F.1.2.3 and K.2.
 
+use std::array::from_fn;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 /// How often each symbol occurs.
 pub(super) type Counts = [u32; 256];
 
@@ -46,28 +50,30 @@ impl Table {
 
 /// The bits of each symbol's code in a tree without limits; 0 for symbols that do not occur.
 fn code_sizes(counts: &Counts) -> [u8; 257] {
-    let mut sizes = [0_u8; 257];
     // Symbol 256 takes the code of ones only, which the standard keeps free.
-    let used = counts.iter().copied().chain([1]).enumerate().filter(|(_, count)| *count > 0);
-    // Each tree: how often it occurs, and its symbols.
-    let mut trees: Vec<(u32, Vec<u16>)> =
-        used.filter_map(|(n, count)| Some((count, vec![u16::try_from(n).ok()?]))).collect();
-    while trees.len() > 1 {
-        // The two rarest; of equals, those whose first symbol is the greatest, as symbol 256 is.
-        trees.sort_by_key(|(count, symbols)| {
-            std::cmp::Reverse((*count, std::cmp::Reverse(symbols.first().copied())))
-        });
-        let (Some((one, mut symbols)), Some((other, more))) = (trees.pop(), trees.pop()) else {
-            break;
-        };
-        symbols.extend(more);
-        for &symbol in &symbols {
-            sizes[usize::from(symbol)] += 1;
-        }
-        symbols.sort_unstable_by(|a, b| b.cmp(a));
-        trees.push((one.saturating_add(other), symbols));
+    let used = (0_u16..).zip(counts.iter().copied().chain([1])).filter(|(_, count)| *count > 0);
+    // Each tree: how often it occurs, its greatest symbol, and its number. The rarest comes first; of
+    // equals, the one with the greatest symbol, as symbol 256 is.
+    let mut trees: BinaryHeap<_> = used.map(|(n, count)| (Reverse(count), n, n)).collect();
+    // What each tree was joined into; those of one symbol are numbered by it.
+    let mut parents = [0_u16; 2 * 257];
+    let mut joined = 257;
+    while let (Some((Reverse(one), greatest, left)), Some((Reverse(other), greater, right))) =
+        (trees.pop(), trees.pop())
+    {
+        parents[usize::from(left)] = joined;
+        parents[usize::from(right)] = joined;
+        trees.push((Reverse(one.saturating_add(other)), greatest.max(greater), joined));
+        joined += 1;
     }
-    sizes
+    // From the last tree, which holds all, down to the symbols.
+    let mut sizes = [0_u8; 2 * 257];
+    for tree in (0..usize::from(joined) - 1).rev() {
+        if parents[tree] > 0 {
+            sizes[tree] = sizes[usize::from(parents[tree])] + 1;
+        }
+    }
+    from_fn(|symbol| sizes[symbol])
 }
 
 /// How many codes of each length there are once none is longer than 16 bits, without that of
@@ -92,7 +98,7 @@ fn limited(sizes: &[u8; 257]) -> [u8; 16] {
     if let Some(longest) = (1..=16).rev().find(|&n| lengths[n] > 0) {
         lengths[longest] -= 1;
     }
-    std::array::from_fn(|n| lengths[n + 1])
+    from_fn(|n| lengths[n + 1])
 }
 
 /// Bits on their way into a file, the first ones highest.

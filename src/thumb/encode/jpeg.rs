@@ -168,8 +168,8 @@ struct Coder {
 impl Coder {
     /// Source: ITU-T T.81, sections F.1.2.1 and F.1.2.2.
     fn block(&mut self, block: &Coefficients, mean: &mut i16, kind: usize) {
-        self.push(kind * 2, 0, block.values[0].wrapping_sub(*mean));
-        *mean = block.values[0];
+        self.push(kind * 2, 0, block.at(0).wrapping_sub(*mean));
+        *mean = block.at(0);
         let mut last = 0;
         let mut rest = block.present & !1;
         while rest != 0 {
@@ -180,7 +180,7 @@ impl Coder {
                 self.push(kind * 2 + 1, 15, 0);
                 zeros -= 16;
             }
-            self.push(kind * 2 + 1, zeros, block.values[at as usize & 63]);
+            self.push(kind * 2 + 1, zeros, block.at(at));
             last = at;
         }
         if last != 63 {
