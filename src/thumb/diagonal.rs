@@ -38,22 +38,40 @@ pub(super) fn transpose(samples: &[u8], width: u32, height: u32, turned: &mut [u
 /// Eight rows of eight bytes, mirrored at the diagonal: halves change places, then quarters, then bytes.
 #[inline(always)]
 fn mirrored(mut rows: [u64; 8]) -> [u64; 8] {
-    exchange::<4>(&mut rows, 0x0000_0000_FFFF_FFFF);
-    exchange::<2>(&mut rows, 0x0000_FFFF_0000_FFFF);
-    exchange::<1>(&mut rows, 0x00FF_00FF_00FF_00FF);
+    exchange::<4, 8, _>(&mut rows, 0x0000_0000_FFFF_FFFF);
+    exchange::<2, 8, _>(&mut rows, 0x0000_FFFF_0000_FFFF);
+    exchange::<1, 8, _>(&mut rows, 0x00FF_00FF_00FF_00FF);
     rows
 }
 
-/// In each pair of rows so far apart, what `mask` leaves out of the upper one and keeps of the lower
-/// one change places.
+/// Four rows of four numbers, mirrored at the diagonal.
 #[inline(always)]
-fn exchange<const APART: usize>(rows: &mut [u64; 8], mask: u64) {
-    for n in 0..4 {
+pub(super) fn mirrored_numbers(rows: [[i16; 4]; 4]) -> [[i16; 4]; 4] {
+    let mut words = rows.map(|row| {
+        let [[a, b], [c, d], [e, f], [g, h]] = row.map(i16::to_le_bytes);
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    });
+    exchange::<2, 16, _>(&mut words, 0x0000_0000_FFFF_FFFF);
+    exchange::<1, 16, _>(&mut words, 0x0000_FFFF_0000_FFFF);
+    words.map(|word| {
+        let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
+        [[a, b], [c, d], [e, f], [g, h]].map(i16::from_le_bytes)
+    })
+}
+
+/// In each pair of rows so far apart, what `mask` leaves out of the upper one and keeps of the lower
+/// one change places. `BITS` has a number of a row.
+#[inline(always)]
+fn exchange<const APART: usize, const BITS: usize, const ROWS: usize>(
+    rows: &mut [u64; ROWS],
+    mask: u64,
+) {
+    for n in 0..ROWS / 2 {
         let upper = n / APART * APART * 2 + n % APART;
         let lower = upper + APART;
-        let change = (rows[upper] >> (APART * 8) ^ rows[lower]) & mask;
+        let change = (rows[upper] >> (APART * BITS) ^ rows[lower]) & mask;
         rows[lower] ^= change;
-        rows[upper] ^= change << (APART * 8);
+        rows[upper] ^= change << (APART * BITS);
     }
 }
 
@@ -74,5 +92,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn numbers_change_places() {
+        let rows = [[0, 1, 2, 3], [-4, 5, -6, 7], [8, -9, i16::MAX, i16::MIN], [-12, 13, 14, -15]];
+        let turned = std::array::from_fn(|row| rows.map(|columns: [i16; 4]| columns[row]));
+        assert_eq!(mirrored_numbers(rows), turned);
     }
 }

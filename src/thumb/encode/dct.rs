@@ -84,19 +84,29 @@ impl Quantiser {
 
     /// Transforms and quantises the block whose first sample is `strip[at]`, in rows `stride` apart.
     pub(super) fn block(&self, strip: &[u8], at: usize, stride: usize) -> Coefficients {
-        let mut rows = [[0.0; 8]; 8];
-        for (row, lanes) in rows.iter_mut().enumerate() {
-            let samples: &[u8; 8] = strip[at + row * stride..].first_chunk().unwrap_or(&[128; 8]);
-            *lanes = samples.map(|sample| f32::from(sample) - 128.0);
+        let mut samples = [[128; 8]; 8];
+        for (row, eight) in samples.iter_mut().enumerate() {
+            *eight = *strip[at + row * stride..].first_chunk().unwrap_or(&[128; 8]);
         }
+        let rows = centred(&samples);
         let transformed = pass(&transposed(&pass(&rows)));
 
         let columns = quantised(&transformed, &self.factors);
-        let both = columns.iter().zip(&PRESENT);
-        let present =
-            both.map(|(column, places)| places[mask(column)]).fold(0, |all, some| all | some);
+        let both = others(&columns).into_iter().zip(&PRESENT);
+        let present = both.map(|(ones, places)| places[mask(ones)]).fold(0, |all, some| all | some);
         Coefficients { present, columns }
     }
+}
+
+/// Samples as distances from the middle. Not inlined, for the reason given at [`pass`].
+#[inline(never)]
+fn centred(samples: &[[u8; 8]; 8]) -> [[f32; 8]; 8] {
+    let mut rows = [[0.0; 8]; 8];
+    let both = rows.as_flattened_mut().iter_mut().zip(samples.as_flattened());
+    for (distance, &sample) in both {
+        *distance = f32::from(sample) - 128.0;
+    }
+    rows
 }
 
 /// The nearest integers to products of two. Not inlined, for the reason given at [`pass`].
@@ -106,17 +116,25 @@ fn quantised(values: &[[f32; 8]; 8], factors: &[[f32; 8]; 8]) -> [[i16; 8]; 8] {
     let both = values.as_flattened().iter().zip(factors.as_flattened());
     for (found, (value, factor)) in found.as_flattened_mut().iter_mut().zip(both) {
         let rounded = (value * factor + ROUNDING).to_bits();
-        // The integer in two's complement.
-        let [low, high, ..] = rounded.wrapping_sub(ROUNDING.to_bits()).to_le_bytes();
-        *found = i16::from_le_bytes([low, high]);
+        let whole = rounded.wrapping_sub(ROUNDING.to_bits()).cast_signed();
+        *found = i16::try_from(whole.clamp(i16::MIN.into(), i16::MAX.into())).unwrap_or(0);
     }
     found
 }
 
-/// Which of eight values are not 0, the first in the lowest bit.
+/// 1 for each value that is not 0. Not inlined, for the reason given at [`pass`].
+#[inline(never)]
+fn others(values: &[[i16; 8]; 8]) -> [[u8; 8]; 8] {
+    let mut ones = [[0; 8]; 8];
+    for (one, &value) in ones.as_flattened_mut().iter_mut().zip(values.as_flattened()) {
+        *one = u8::from(value != 0);
+    }
+    ones
+}
+
+/// Eight ones and zeros as bits, the first the lowest.
 #[inline(always)]
-fn mask(values: &[i16; 8]) -> usize {
-    let ones = values.map(|value| u8::from(value != 0));
+fn mask(ones: [u8; 8]) -> usize {
     // The factor moves the lowest bit of byte k to bit 56 + k.
     (u64::from_le_bytes(ones).wrapping_mul(0x0102_0408_1020_4080) >> 56) as usize & 255
 }

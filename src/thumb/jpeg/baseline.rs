@@ -12,6 +12,7 @@ use super::ac::{AcCodes, Step, WHOLE_ENTRIES};
 use super::ahead::{self, Beside};
 use super::bits::Bits;
 use super::error::JpegError;
+use super::four::Four;
 use super::header::Header;
 use super::huffman::{BadCode, Table};
 use super::idct::{Block, flat, inverse, last_index, places, wrapped};
@@ -56,6 +57,7 @@ pub(super) fn decode<const N: usize>(
                 Err(_) => break,
             };
         let marker = ahead::run_in_two(bytes, &scan, &grid, &mut coder, &mut progress, in_two)?;
+        coder.finish();
         script.resume(marker);
         for part in &scan.parts {
             seen[part.component] = true;
@@ -75,6 +77,8 @@ pub(super) struct Sequential<'a, const N: usize> {
     pub(super) parts: Vec<Channel>,
     planes: &'a mut [Plane],
     block: Block,
+    /// Blocks that have no samples yet, at half the size.
+    four: Four,
     /// Another thread, where there is one.
     pub(super) beside: Option<Box<Beside>>,
 }
@@ -133,7 +137,7 @@ impl<'a, const N: usize> Sequential<'a, N> {
             })
         };
         let parts = scan.parts.iter().map(channel).collect::<Result<_, _>>()?;
-        Ok(Self { parts, planes, block: [0; 128], beside: None })
+        Ok(Self { parts, planes, block: [0; 128], four: Four::default(), beside: None })
     }
 
     /// Makes the samples of an MCU, of blocks that `read` gives. It answers whether a block has more
@@ -145,14 +149,20 @@ impl<'a, const N: usize> Sequential<'a, N> {
         mut read: impl FnMut(&mut Channel, &mut Block) -> Result<bool, BadCode>,
     ) -> Result<(), BadCode> {
         for channel in &mut self.parts {
-            let plane = &mut self.planes[channel.plane];
-            let stride = plane.stride;
+            let stride = self.planes[channel.plane].stride;
             for y in 0..channel.vertical {
                 let line = (row * channel.vertical + y) * N * stride;
                 let start = line + column * channel.horizontal * N;
                 for x in 0..channel.horizontal {
-                    let out = plane.data.get_mut(start + x * N..).unwrap_or_default();
-                    if read(channel, &mut self.block)? {
+                    let at = start + x * N;
+                    let has_others = read(channel, &mut self.block)?;
+                    if N == 4 && has_others {
+                        self.four.add(&self.block, (channel.plane, at), self.planes);
+                        continue;
+                    }
+                    let plane = &mut self.planes[channel.plane];
+                    let out = plane.data.get_mut(at..).unwrap_or_default();
+                    if has_others {
                         inverse::<N>(&self.block, out, stride);
                     } else {
                         flat::<N>(self.block[0], out, stride);
@@ -161,6 +171,11 @@ impl<'a, const N: usize> Sequential<'a, N> {
             }
         }
         Ok(())
+    }
+
+    /// Puts what waits for more.
+    fn finish(&mut self) {
+        self.four.put(self.planes);
     }
 }
 
@@ -186,6 +201,7 @@ impl<const N: usize> Coder for Sequential<'_, N> {
     }
 
     fn lose(&mut self, row: usize, column: usize) {
+        self.finish();
         for channel in &mut self.parts {
             let plane = &mut self.planes[channel.plane];
             let (width, height) = (channel.horizontal * N, channel.vertical * N);

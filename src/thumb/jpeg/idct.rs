@@ -13,6 +13,8 @@
 use std::array::from_fn;
 use std::num::Wrapping;
 
+use super::super::diagonal::mirrored_numbers;
+
 /// The coefficients of a block in columns of N, and behind them room for those that are dropped.
 pub(super) type Block = [i16; 128];
 
@@ -71,9 +73,9 @@ pub(super) fn inverse<const N: usize>(block: &Block, out: &mut [u8], stride: usi
             put(out, [sample(left.0 + right.0), sample(left.1 + right.1)]);
             put(&mut out[stride..], [sample(left.0 - right.0), sample(left.1 - right.1)]);
         }
-        3 => both_ways::<3>(block, out, stride, three),
-        4 => both_ways::<4>(block, out, stride, four),
-        _ => both_ways::<8>(block, out, stride, eight),
+        3 => both_ways::<3>(block, out, stride, three, transpose),
+        4 => both_ways::<4>(block, out, stride, four, transpose),
+        _ => both_ways::<8>(block, out, stride, eight, transpose_eight),
     }
 }
 
@@ -132,32 +134,40 @@ fn both_ways<const N: usize>(
     out: &mut [u8],
     stride: usize,
     transform: impl Fn([Sum; N]) -> [Sum; N],
+    transpose: impl Fn(&Square<N>) -> Square<N>,
 ) {
     let columns: Square<N> = from_fn(|column| from_fn(|row| block[column * N + row]));
     let half = transpose(&pass(&columns, POINT - KEPT, &transform));
-    let samples = pass(&half, POINT + KEPT + 3, &transform);
-    let mut bytes = [[0; N]; N];
-    for row in 0..N {
-        for column in 0..N {
-            let sample = samples[row][column].saturating_add(128).clamp(0, 255);
-            bytes[row][column] = u8::try_from(sample).unwrap_or(u8::MAX);
+    let samples = bytes(&pass(&half, POINT + KEPT + 3, &transform));
+    for (row, samples) in samples.into_iter().enumerate() {
+        put(&mut out[row * stride..], samples);
+    }
+}
+
+/// The samples of four blocks side by side, of 4 x 4 coefficients in columns.
+///
+/// The transform of one such block has too few lanes for the compiler to see that they are alike.
+pub(super) fn inverse_of_four(columns: &[[i16; 16]; 4]) -> [[u8; 16]; 4] {
+    let mut half = pass(columns, POINT - KEPT, &four);
+    for left in [0, 4, 8, 12] {
+        let rows = half.map(|row| *row[left..].first_chunk().unwrap_or(&[0; 4]));
+        for (row, mirrored) in half.iter_mut().zip(mirrored_numbers(rows)) {
+            row[left..left + 4].copy_from_slice(&mirrored);
         }
     }
-    for (row, bytes) in bytes.into_iter().enumerate() {
-        put(&mut out[row * stride..], bytes);
-    }
+    bytes(&pass(&half, POINT + KEPT + 3, &four))
 }
 
 /// Transforms what stands at the same place of all rows, for each place, and rounds `bits` away.
 #[inline(never)]
-fn pass<const N: usize>(
-    input: &Square<N>,
+fn pass<const N: usize, const LANES: usize>(
+    input: &[[i16; LANES]; N],
     bits: usize,
     transform: &impl Fn([Sum; N]) -> [Sum; N],
-) -> Square<N> {
-    let mut output = [[0; N]; N];
+) -> [[i16; LANES]; N] {
+    let mut output = [[0; LANES]; N];
     let rounding = Wrapping(1 << (bits - 1));
-    for lane in 0..N {
+    for lane in 0..LANES {
         let results = transform(from_fn(|row| Wrapping(i32::from(input[row][lane]))));
         for (row, result) in results.into_iter().enumerate() {
             output[row][lane] = wrapped(((result + rounding) >> bits).0);
@@ -166,9 +176,32 @@ fn pass<const N: usize>(
     output
 }
 
+/// What lies around 0 as samples. Not inlined, because then the compiler finds that all are alike.
+#[inline(never)]
+fn bytes<const N: usize, const LANES: usize>(values: &[[i16; LANES]; N]) -> [[u8; LANES]; N] {
+    let mut bytes = [[0; LANES]; N];
+    for (byte, value) in bytes.as_flattened_mut().iter_mut().zip(values.as_flattened()) {
+        *byte = u8::try_from(value.saturating_add(128).clamp(0, 255)).unwrap_or(u8::MAX);
+    }
+    bytes
+}
+
 #[inline(always)]
 fn transpose<const N: usize>(square: &Square<N>) -> Square<N> {
     from_fn(|row| from_fn(|column| square[column][row]))
+}
+
+/// As [`transpose`], a quarter at a time.
+#[inline(never)]
+fn transpose_eight(square: &Square<8>) -> Square<8> {
+    let mut turned = [[0; 8]; 8];
+    for (top, left) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+        let rows = from_fn(|row| *square[top + row][left..].first_chunk().unwrap_or(&[0; 4]));
+        for (row, mirrored) in mirrored_numbers(rows).iter().enumerate() {
+            turned[left + row][top..top + 4].copy_from_slice(mirrored);
+        }
+    }
+    turned
 }
 
 /// A constant, as a multiple of 1/8192.

@@ -28,6 +28,7 @@ mod ahead;
 mod baseline;
 mod bits;
 mod error;
+mod four;
 mod header;
 mod huffman;
 mod idct;
