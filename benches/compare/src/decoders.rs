@@ -15,7 +15,6 @@ use crate::{
     checks::reading,
     photos::{self, Kind},
     report::{Bar, Report, Row, Unit},
-    rounds::Runs,
     sharp::Sharp,
 };
 
@@ -35,29 +34,20 @@ pub fn rows(
         return Ok(());
     }
     let photos = photos::of(Kind::phone("jpeg"), place, sharp)?;
-    let mut all = [Runs::default(), Runs::default()];
-    // The first round warms both sides up.
-    for round in 0..=if args.quick { 3 } else { 9 } {
+    let runs = photos::rounds(&photos, args.quick, |_, bytes| {
         let mut millis = [0.0; 2];
-        for photo in &photos {
-            let bytes = photos::read(photo)?;
-            for (side, millis) in [quarter, turbo].into_iter().zip(&mut millis) {
-                let before = reading(ClockId::ProcessCPUTime);
-                black_box(side(&bytes)?);
-                *millis += (reading(ClockId::ProcessCPUTime) - before).as_secs_f64() * 1e3;
-            }
+        for (side, millis) in [quarter, turbo].into_iter().zip(&mut millis) {
+            let before = reading(ClockId::ProcessCPUTime);
+            black_box(side(bytes)?);
+            *millis = (reading(ClockId::ProcessCPUTime) - before).as_secs_f64() * 1e3;
         }
-        if round > 0 {
-            for (runs, millis) in all.iter_mut().zip(millis) {
-                runs.push(millis / photos.len() as f64);
-            }
-        }
-    }
+        Ok(millis)
+    })?;
     report.row(&Row {
         figure: figure.to_owned(),
         rival: "libjpeg-turbo, planes".to_owned(),
         unit: Unit::CpuMillis,
-        runs: all,
+        runs,
         bar: Bar::AtMost(0.80),
     });
     Ok(())

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::sharp::Sharp;
+use crate::{rounds::Runs, sharp::Sharp};
 
 const FOLDER: &str = "/usr/share/backgrounds";
 
@@ -49,6 +49,34 @@ impl Kind {
     pub const fn phone(kind: &'static str) -> Self {
         Self { kind, width: 4_032, height: 3_024 }
     }
+}
+
+/// Rounds of two sides over the photographs: what `both` says of each, a photograph's share a round.
+///
+/// The first round warms both sides up and does not count.
+///
+/// # Errors
+///
+/// What a side says, or which file cannot be read.
+pub fn rounds(
+    photos: &[PathBuf],
+    is_quick: bool,
+    mut both: impl FnMut(&Path, &[u8]) -> Result<[f64; 2], String>,
+) -> Result<[Runs; 2], String> {
+    let mut all = [Runs::default(), Runs::default()];
+    for round in 0..=if is_quick { 3 } else { 9 } {
+        let mut sums = [0.0; 2];
+        for photo in photos {
+            let found = both(photo, &read(photo)?)?;
+            sums = [sums[0] + found[0], sums[1] + found[1]];
+        }
+        if round > 0 {
+            for (runs, sum) in all.iter_mut().zip(sums) {
+                runs.push(sum / photos.len() as f64);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The five photographs of a kind, made if they are not there.

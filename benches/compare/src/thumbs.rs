@@ -47,24 +47,13 @@ pub fn rows(
             continue;
         }
         let photos = photos::of(kind, place, sharp)?;
-        let mut all = [Runs::default(), Runs::default()];
         let mut sizes = [0_u64; 2];
-        // The first round warms both sides up.
-        for round in 0..=if args.quick { 3 } else { 9 } {
-            let mut millis = [0.0; 2];
-            for photo in &photos {
-                let bytes = photos::read(photo)?;
-                let (ours, size) = set(&bytes)?;
-                let (rivals, rival_size) = sharp.set(photo)?;
-                millis = [millis[0] + ours, millis[1] + rivals / 1e3];
-                sizes = [sizes[0] + size, sizes[1] + rival_size];
-            }
-            if round > 0 {
-                for (runs, millis) in all.iter_mut().zip(millis) {
-                    runs.push(millis / photos.len() as f64);
-                }
-            }
-        }
+        let all = photos::rounds(&photos, args.quick, |photo, bytes| {
+            let (ours, size) = set(bytes)?;
+            let (rivals, rival_size) = sharp.set(photo)?;
+            sizes = [sizes[0] + size, sizes[1] + rival_size];
+            Ok([ours, rivals / 1e3])
+        })?;
         let (figure, bar) = (figure.to_owned(), Bar::AtMost(bar));
         let row = Row { figure, rival: rival.to_owned(), unit: Unit::CpuMillis, runs: all, bar };
         report.row(&row);
@@ -150,25 +139,17 @@ pub fn in_two(
             continue;
         }
         let photos = photos::of(kind, place, sharp)?;
-        let mut all = [Runs::default(), Runs::default()];
-        for round in 0..=if args.quick { 3 } else { 9 } {
+        let runs = photos::rounds(&photos, args.quick, |_, bytes| {
             let mut millis = [0.0; 2];
-            for photo in &photos {
-                let bytes = photos::read(photo)?;
-                for (spec, millis) in [in_two, ThumbSpec::default()].iter().zip(&mut millis) {
-                    let before = reading(ClockId::Monotonic);
-                    render_set(&bytes, spec).map_err(|e| e.to_string())?;
-                    *millis += (reading(ClockId::Monotonic) - before).as_secs_f64() * 1e3;
-                }
+            for (spec, millis) in [in_two, ThumbSpec::default()].iter().zip(&mut millis) {
+                let before = reading(ClockId::Monotonic);
+                render_set(bytes, spec).map_err(|e| e.to_string())?;
+                *millis = (reading(ClockId::Monotonic) - before).as_secs_f64() * 1e3;
             }
-            if round > 0 {
-                for (runs, millis) in all.iter_mut().zip(millis) {
-                    runs.push(millis / photos.len() as f64);
-                }
-            }
-        }
+            Ok(millis)
+        })?;
         let rival = "the same on one".to_owned();
-        report.row(&Row { figure, rival, unit: Unit::Millis, runs: all, bar: Bar::None });
+        report.row(&Row { figure, rival, unit: Unit::Millis, runs, bar: Bar::None });
     }
     Ok(())
 }

@@ -153,16 +153,19 @@ async function thread(host: Host, times: number, call: () => Promise<unknown>): 
   return Math.min(...stretches);
 }
 
+/** Ten sets of a file at once. */
+function tenSets(stage: Stage, name: string): Promise<unknown> {
+  return Promise.all(Array.from({ length: 10 }, () => setOf(stage, name)));
+}
+
 async function threadOfSets(stage: Stage): Promise<number> {
-  const ten = () => Promise.all(Array.from({ length: 10 }, () => setOf(stage, 'small.jpg')));
-  return (await thread(stage.host, 4, ten)) / 10;
+  return (await thread(stage.host, 4, () => tenSets(stage, 'small.jpg'))) / 10;
 }
 
 async function threadOfPhotos(stage: Stage): Promise<number> {
-  const ten = () => Promise.all(Array.from({ length: 10 }, () => setOf(stage, 'photo.jpg')));
-  await ten();
+  await tenSets(stage, 'photo.jpg');
   const begun = stage.host.worked();
-  await ten();
+  await tenSets(stage, 'photo.jpg');
   return (stage.host.worked() - begun) / 10;
 }
 

@@ -1,9 +1,8 @@
 //! Blocks of 4 x 4 coefficients that wait until there are four, to become samples together.
 //!
-//! At half the size a block has four lanes, and vector instructions have eight. Four blocks take as long
-//! as one and a half.
+//! At half the size a block has four lanes, and vector instructions have eight.
 
-use super::idct::{Block, inverse_of_four};
+use super::idct::{Block, inverse_of_four, put};
 use super::planes::Plane;
 
 /// A plane, and where in it the first sample of a block goes.
@@ -37,17 +36,12 @@ impl Four {
         if self.count == 0 {
             return;
         }
-        let rows = inverse_of_four(&self.columns);
-        for (n, &(plane, at)) in self.places.iter().enumerate().take(self.count) {
-            let Some(plane) = planes.get_mut(plane) else { continue };
-            for (down, row) in rows.iter().enumerate() {
-                let samples = row[n * 4..].first_chunk::<4>();
-                let place = plane.data.get_mut(at + down * plane.stride..);
-                if let (Some(to), Some(samples)) =
-                    (place.and_then(<[u8]>::first_chunk_mut), samples)
-                {
-                    *to = *samples;
-                }
+        for (down, row) in inverse_of_four(&self.columns).iter().enumerate() {
+            let blocks = row.as_chunks::<4>().0.iter().zip(&self.places);
+            for (&samples, &(plane, at)) in blocks.take(self.count) {
+                let plane = &mut planes[plane];
+                let out = plane.data.get_mut(at + down * plane.stride..).unwrap_or_default();
+                put(out, samples);
             }
         }
         self.count = 0;

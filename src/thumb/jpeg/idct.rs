@@ -87,8 +87,9 @@ pub(super) fn flat<const N: usize>(constant: i16, out: &mut [u8], stride: usize)
     }
 }
 
+/// Writes a row of samples to the beginning of `out`.
 #[inline(always)]
-fn put<const N: usize>(out: &mut [u8], samples: [u8; N]) {
+pub(super) fn put<const N: usize>(out: &mut [u8], samples: [u8; N]) {
     if let Some(place) = out.first_chunk_mut() {
         *place = samples;
     }
